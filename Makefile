@@ -1,0 +1,50 @@
+# Personalize. `make` alone says what there is.
+# Only Python 3.11 to 3.13 and make are assumed: everything else goes into .venv.
+
+PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(if $(shell $(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo yes),$(v))))
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .venv/run.stamp ## Run the service on http://127.0.0.1:8000 against the sandbox
+	@$(BIN)/personalize serve --sandbox $(ARGS)
+
+test: .venv/dev.stamp ## Run every test that this machine can run; what is skipped is listed with its reason
+	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS) && \
+		$(BIN)/python -m coverage report
+
+check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and dead code
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > .venv/layers.txt || { cat .venv/layers.txt; exit 1; }
+	@$(BIN)/deptry personalize > .venv/deptry.txt 2>&1 || { cat .venv/deptry.txt; exit 1; }
+	@$(BIN)/vulture
+	@echo "make check: all is well"
+
+format: .venv/dev.stamp ## Format the code and mend what can be mended
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+clean: ## Remove what make and the tools have made
+	@rm -rf .venv build dist artefacts .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Personalize needs Python 3.11, 3.12 or 3.13: install one, or name it with make PYTHON=..."; exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv || { echo "This Python cannot make a virtual environment: install its venv package (python3-venv on Debian)."; rm -rf .venv; exit 1; }
+
+.venv/run.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing what the service needs (once; a minute at most)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing what the service and its tests need (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/run.stamp

@@ -1,0 +1,173 @@
+"""The composition root: settings become an application. Nothing is opened before its lifespan begins."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from personalize import registry
+from personalize.cache.entry import Store
+from personalize.cache.memory import MemoryStore
+from personalize.cache.redis import RedisStore
+from personalize.cache.source import CachedSource
+from personalize.engine import Engine
+from personalize.errors import PersonalizeError, RecipeLoadError
+from personalize.fleet.connection import Connection
+from personalize.model import Posts
+from personalize.needs import Plan
+from personalize.ports import ItemProvider
+from personalize.profile_api.client import REGIONS, ProfileClient, Transport
+from personalize.providers.fetch import new_client
+from personalize.providers.fixed import Fixed
+from personalize.providers.posts import posts_from_feed
+from personalize.registry import Registry
+from personalize.settings import Settings
+from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.trust.keys import ApiKeys
+from personalize.trust.origins import Origins
+from personalize.web.middleware import Cors, LastLine, RequestIds
+from personalize.web.operations import Operations
+from personalize.web.recipes import RecipeAnswers
+from personalize.web.routes import failed, refused, routes
+
+RECIPE_THREADS = 4
+"""Recipes hold Python's lock while they run: more threads would only let more slow ones wait side by side."""
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(settings: Settings, *, transport: Transport | None = None) -> Starlette:
+    """Return the service as an ASGI application.
+
+    Args:
+        settings: what the deployment says about itself.
+        transport: carries requests to the Profile API in place of the pool, in a test.
+
+    Raises:
+        RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
+    """
+    metrics = Metrics(CollectorRegistry())
+    recipes = registry.load(settings.recipes)
+    parts = _assemble(settings, recipes, metrics, transport)
+    answers = RecipeAnswers(
+        recipes,
+        parts.engine,
+        keys=ApiKeys(settings.api_keys),
+        deadline=settings.deadline,
+        browser_ttl=settings.browser_ttl,
+        metrics=metrics,
+    )
+    app = Starlette(
+        routes=routes(answers, Operations(metrics.registry)),
+        middleware=[
+            Middleware(RequestIds),
+            Middleware(Cors, origins=Origins(settings.allowed_origins)),
+            Middleware(LastLine),
+        ],
+        exception_handlers={PersonalizeError: failed, HTTPException: refused},
+        lifespan=_lifespan(parts, recipes),
+    )
+    app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is opened when the service starts and closed when it stops."""
+
+    engine: Engine
+    source: CachedSource
+    client: ProfileClient
+    connection: Connection | None
+    providers: Mapping[str, ItemProvider]
+    contexts: tuple[AbstractAsyncContextManager[object], ...]
+    pool: ThreadPoolExecutor
+
+
+def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None) -> Parts:
+    client = _client(settings, metrics, transport)
+    connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
+    source = CachedSource(
+        client,
+        _stores(settings, connection),
+        pseudonyms=_pseudonyms(settings),
+        negative_ttl=settings.negative_ttl,
+        metrics=metrics,
+    )
+    providers, contexts = _providers(settings, recipes, metrics)
+    pool = ThreadPoolExecutor(RECIPE_THREADS, thread_name_prefix="recipe")
+    plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
+    engine = Engine(plan, source, providers, pool=pool, metrics=metrics)
+    return Parts(engine, source, client, connection, providers, contexts, pool)
+
+
+def _client(settings: Settings, metrics: Metrics, transport: Transport | None) -> ProfileClient:
+    return ProfileClient(
+        space_id=settings.space_id,
+        access_token=settings.access_token.get_secret_value(),
+        base_url=settings.profile_api_url or REGIONS[settings.region],
+        transport=transport,
+        metrics=metrics,
+    )
+
+
+def _stores(settings: Settings, connection: Connection | None) -> list[Store]:
+    stores: list[Store] = [MemoryStore()]
+    if connection is not None:
+        stores.append(RedisStore(connection, expire=max(settings.cache_ttl, settings.negative_ttl)))
+    return stores
+
+
+def _pseudonyms(settings: Settings) -> Pseudonyms:
+    if settings.hash_key is not None:
+        return Pseudonyms(settings.hash_key.get_secret_value().encode())
+    if settings.redis_url is not None:
+        logs.hash_key_derived()
+    return Pseudonyms.of_space(settings.space_id)
+
+
+def _providers(
+    settings: Settings, recipes: Registry, metrics: Metrics
+) -> tuple[Mapping[str, ItemProvider], tuple[AbstractAsyncContextManager[object], ...]]:
+    """Return the providers by name, and what has to be entered, in order, for them to have items."""
+    providers: dict[str, ItemProvider] = {}
+    contexts: tuple[AbstractAsyncContextManager[object], ...] = ()
+    if settings.posts_url is not None:
+        feeds = new_client()
+        posts = posts_from_feed(settings.posts_url, feeds, metrics)
+        providers["posts"], contexts = posts, (feeds, posts)
+    else:
+        providers["posts"] = Fixed("posts", Posts())
+    for recipe in recipes.values():
+        for name in recipe.providers - providers.keys():
+            raise RecipeLoadError(recipe.where, f"no provider is named {name!r}; there is {', '.join(providers)}")
+        if settings.posts_url is None and "posts" in recipe.providers:
+            logs.provider_missing("posts", "PERSONALIZE_POSTS_URL")
+    return providers, contexts
+
+
+def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
+    """Return what opens the parts and closes them again in reverse."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(logs.service_stopped)
+            stack.callback(parts.pool.shutdown, wait=False, cancel_futures=True)
+            for context in parts.contexts:
+                await stack.enter_async_context(context)
+            if parts.connection is not None:
+                stack.push_async_callback(parts.connection.aclose)
+            stack.push_async_callback(parts.client.aclose)
+            stack.push_async_callback(parts.source.aclose)
+            logs.service_started(len(recipes))
+            yield
+
+    return lifespan

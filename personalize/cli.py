@@ -1,0 +1,137 @@
+"""The commands."""
+
+import hashlib
+from typing import Annotated
+
+import typer
+
+from personalize import registry, sandbox, server, settings
+from personalize.declare import Access
+from personalize.errors import ConfigurationError
+from personalize.registry import AnyRecipe
+from personalize.settings import PREFIX, Settings
+
+SANDBOX_API_KEY = "sandbox-api-key"
+SANDBOX_USER = "user_id=ada"
+SANDBOX_VISITOR = "anonymous_id=5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
+
+app = typer.Typer(
+    help="What should this visitor see? Small recipes over Segment profiles, answered in milliseconds.",
+    epilog="Start with `personalize serve --sandbox`: it needs no Segment account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so secrets
+)
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)]
+
+
+def main() -> None:
+    """Run a command; what is wrong with the configuration is told in plain sentences."""
+    try:
+        app()
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(help="Processes that answer side by side.", min=1, max=64)] = 1,
+    *,
+    with_sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Run a local stand-in for Segment, with demo content, and read that.")
+    ] = False,
+    sandbox_port: Annotated[int, typer.Option(help="The sandbox's port.", min=0, max=65535)] = 8100,
+) -> None:
+    """Answer `/api/{recipe}`.
+
+    Settings come from the environment: `personalize check-config` lists them.
+    """
+    if not with_sandbox:
+        loaded = settings.load()
+        with server.bind(host, port) as listener:
+            typer.echo(f"Personalize listens on {_url(host, listener.getsockname()[1])} (Ctrl-C stops it).")
+            server.serve(loaded, listener, workers=workers)
+        return
+    with server.bind(host, port) as listener, server.bind("127.0.0.1", sandbox_port) as sandbox_listener:
+        service_url = _url(host, listener.getsockname()[1])
+        sandbox_url = _url("127.0.0.1", sandbox_listener.getsockname()[1])
+        loaded = sandbox_settings(sandbox_url)
+        stand_in = sandbox.create_sandbox(base_url=sandbox_url, service_url=service_url)
+        typer.echo(_welcome(service_url, sandbox_url, registry.load(loaded.recipes)))
+        with server.companion(stand_in, sandbox_listener):
+            server.serve(loaded, listener, workers=workers)
+
+
+@app.command(name="sandbox")
+def serve_sandbox(
+    host: Host = "127.0.0.1",
+    port: Port = 8100,
+    service: Annotated[str, typer.Option(help="Where the demo pages find the service.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Run the stand-in for Segment alone: Profile API, Tracking API, demo blog and shop."""
+    with server.bind(host, port) as listener:
+        url = _url(host, listener.getsockname()[1])
+        typer.echo(f"The sandbox listens on {url} (Ctrl-C stops it).")
+        server.run(sandbox.create_sandbox(base_url=url, service_url=service), listener)
+
+
+@app.command()
+def check_config() -> None:
+    """Print the settings in effect, secrets masked; say all that is wrong with them."""
+    loaded = settings.load()
+    recipes = registry.load(loaded.recipes)
+    for name, value, purpose in loaded.effective():
+        typer.echo(f"# {purpose}\n{name}={value}\n")
+    typer.echo(f"# {len(recipes)} recipes: {', '.join(recipes)}")
+
+
+def sandbox_settings(url: str) -> Settings:
+    """Return the settings of a service that reads the sandbox, whatever space the environment names.
+
+    What the environment says of anything else counts; what it leaves open gets what suits a demonstration.
+    """
+    digest = hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()
+    loaded = settings.load(
+        defaults={
+            PREFIX + "API_KEYS": f"sandbox:sha256:{digest}",
+            PREFIX + "BROWSER_TTL": "0s",
+            PREFIX + "CACHE_TTL": "1s",
+            PREFIX + "LOG_FORMAT": "console",
+            PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
+        },
+        forced={
+            PREFIX + "ACCESS_TOKEN": sandbox.ACCESS_TOKEN,
+            PREFIX + "PROFILE_API_URL": url,
+            PREFIX + "SPACE_ID": sandbox.SPACE,
+        },
+    )
+    demo = (url, url.replace("127.0.0.1", "localhost"))
+    return loaded.model_copy(update={"allowed_origins": (*loaded.allowed_origins, *demo)})
+
+
+def _url(host: str, port: int) -> str:
+    """Return the URL under which this machine reaches an address it listens on."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _welcome(service_url: str, sandbox_url: str, recipes: registry.Registry) -> str:
+    calls = "\n".join(f"  {_curl(service_url, recipe)}" for recipe in recipes.values())
+    return (
+        f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
+        f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n\n"
+        f"Or ask what a visitor should see:\n{calls}\n\n"
+        "Ctrl-C stops both.\n"
+    )
+
+
+def _curl(service_url: str, recipe: AnyRecipe) -> str:
+    """Return a call of a recipe that works when pasted: its access says which proof it takes."""
+    visitor: dict[Access, str] = {"public": SANDBOX_USER, "verified": SANDBOX_VISITOR, "server": SANDBOX_USER}
+    proof = f" -H 'Authorization: Bearer {SANDBOX_API_KEY}'" if recipe.access == "server" else ""
+    return f"curl{proof} '{service_url}/api/{recipe.name}?{visitor[recipe.access]}'"

@@ -1,0 +1,266 @@
+"""Declaring a recipe: its parameters are its needs, and their defaults are its fallback."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import UnionType
+from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from personalize.errors import BadParameter, RecipeFailed, RecipeLoadError
+from personalize.model import Collection, Event, SectionName, Snapshot
+from personalize.needs import Events, Items, Need, Now, Param, ProfileNeed, Trait, Wanted, section_of
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+Access = Literal["public", "verified", "server"]
+"""Who may ask: anybody; only a visitor who proves to be the one; only our own servers."""
+
+RESERVED_NAMES = frozenset({"personalize", "profiles"})
+"""Names under `/api/` that are not recipes."""
+
+RESERVED_PARAMETERS = frozenset(
+    {"user_id", "anonymous_id", "group_id", "external_id", "recipes", "recipe", "timeout_ms", "id", "name", "params"}
+)
+"""Query parameters that mean something to every recipe."""
+
+NO_DEFAULT = inspect.Parameter.empty
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_EVENT_TYPES = (tuple[Event, ...], Sequence[Event])
+_SCALARS = (str, int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a recipe: its need, its type, and its default (`NO_DEFAULT` where it has none)."""
+
+    name: str
+    need: Need
+    type: Any
+    default: Any
+
+    def converted(self, text: str) -> object:
+        """Return the value of a request parameter; raise `BadParameter` if it is not of the type or out of bounds."""
+        assert isinstance(self.need, Param)  # noqa: S101 -- a caller's mistake, not a visitor's
+        try:
+            return msgspec.convert(text, Annotated[self.type, self.need.meta()], strict=False)
+        except msgspec.ValidationError as error:
+            raise BadParameter(self.name, f"is not valid: {_lowered(str(error))}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A recipe's arguments for one visitor.
+
+    `found` says whether any profile need was filled; `mismatched` names the parameters whose trait was of another type.
+    """
+
+    arguments: Mapping[str, object]
+    found: bool
+    mismatched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe(Generic[P, R_co]):
+    """A function from what is known of a profile to content, with declared needs. Calling it calls the function.
+
+    `ttl` is in seconds: the greatest age of a profile that the recipe accepts as fresh. `where` is its file and line.
+    """
+
+    name: str
+    function: Callable[P, R_co]
+    access: Access
+    collection: Collection
+    ttl: float
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    where: str
+    wanted: Wanted = field(init=False)
+    """What it wants of profiles, for the plan."""
+    sections: frozenset[SectionName] = field(init=False)
+    """The sections of a profile that it reads."""
+    params: Mapping[str, Parameter] = field(init=False)
+    """The parameters that a request may set, by name."""
+    providers: frozenset[str] = field(init=False)
+    """The names of the providers whose items it reads."""
+
+    def __post_init__(self) -> None:
+        needs = tuple(one.need for one in self.parameters if isinstance(one.need, ProfileNeed))
+        derived = {
+            "wanted": Wanted(self.collection, needs, self.ttl),
+            "sections": frozenset(section_of(need) for need in needs),
+            "params": {one.name: one for one in self.parameters if isinstance(one.need, Param)},
+            "providers": frozenset(one.need.provider for one in self.parameters if isinstance(one.need, Items)),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)  # the way of a frozen dataclass to fill its derived fields
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function, as its tests do."""
+        return self.function(*args, **kwargs)
+
+    def bind(
+        self, snapshot: Snapshot, items: Mapping[str, object], params: Mapping[str, object], now: datetime
+    ) -> Binding:
+        """Fill every need from what is known; a profile need that stays empty keeps its default."""
+        arguments: dict[str, object] = {}
+        mismatched: list[str] = []
+        found = False
+        for one in self.parameters:
+            if isinstance(one.need, Items):
+                arguments[one.name] = items[one.need.provider]
+            elif isinstance(one.need, Now):
+                arguments[one.name] = now
+            elif isinstance(one.need, Param):
+                arguments[one.name] = params.get(one.name, one.default)
+            elif (value := _known(one.need, snapshot)) is not None:
+                try:
+                    arguments[one.name] = _typed(one, value)
+                    found = True
+                except msgspec.ValidationError:
+                    mismatched.append(one.name)
+        return Binding(arguments, found, tuple(mismatched))
+
+    def answer(self, arguments: Mapping[str, object]) -> msgspec.Raw:
+        """Run the function and return its answer as JSON, checked against the declared return type.
+
+        This is the one place where a recipe's code runs, so it catches all that such code may raise: one broken recipe
+        must not cost the page the others.
+
+        Raises:
+            RecipeFailed: `raised` or `returned`; its cause is the function's own exception.
+        """
+        function: Callable[..., R_co] = self.function  # its arguments were checked when it was declared
+        try:
+            result = function(**arguments)
+        except Exception as error:  # the boundary to foreign code
+            raise RecipeFailed("raised") from error
+        try:
+            return msgspec.Raw(msgspec.json.encode(msgspec.convert(result, self.returns)))
+        except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise RecipeFailed("returned") from error
+
+
+def recipe(
+    name: str, *, access: Access = "verified", ttl: timedelta | None = None, collection: Collection = "users"
+) -> Callable[[Callable[P, R_co]], Recipe[P, R_co]]:
+    """Declare a function as the recipe served at `/api/{name}`.
+
+    Args:
+        name: lowercase words joined by hyphens.
+        access: who may ask; `"verified"` unless said otherwise.
+        ttl: the greatest age of a profile that this recipe accepts as fresh; `CACHE_TTL` is the ceiling.
+        collection: whose profiles it reads, `"users"` or `"accounts"`.
+
+    Raises:
+        RecipeLoadError: the declaration is wrong; says where, why, and what to write instead.
+    """
+
+    def declare(function: Callable[P, R_co]) -> Recipe[P, R_co]:
+        where = _place(function)
+        try:
+            _check_function(name, function)
+            hints = get_type_hints(function, include_extras=True)
+            parameters = tuple(_parameter(one, hints) for one in inspect.signature(function).parameters.values())
+            returns = _returns(hints)
+        except (TypeError, ValueError, NameError) as error:
+            raise RecipeLoadError(where, f"recipe {name!r}: {error}") from None
+        seconds = float("inf") if ttl is None else ttl.total_seconds()
+        return Recipe(name, function, access, collection, seconds, parameters, returns, where)
+
+    return declare
+
+
+def _place(function: Callable[..., object]) -> str:
+    code = inspect.unwrap(function).__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def _check_function(name: str, function: Callable[..., object]) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError("a name is lowercase words joined by hyphens, like 'recommended-posts'")
+    if name in RESERVED_NAMES:
+        raise ValueError(f"the names {' and '.join(sorted(RESERVED_NAMES))} are taken by routes of the service")
+    if inspect.iscoroutinefunction(function):
+        raise TypeError("a recipe is a plain function, not async: it does no I/O; what needs I/O is a provider")
+
+
+def _parameter(declared: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
+    name, hint = declared.name, hints.get(declared.name)
+    if declared.kind in {declared.VAR_POSITIONAL, declared.VAR_KEYWORD, declared.POSITIONAL_ONLY}:
+        raise TypeError(f"parameter {name!r} must be a plain named one")
+    found = [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Need)]
+    if len(found) != 1:
+        raise TypeError(f"parameter {name!r} must declare one need, like `{name}: Annotated[int, Param(ge=1)] = 5`")
+    parameter = Parameter(name, found[0], get_args(hint)[0], declared.default)
+    _check_parameter(parameter)
+    return parameter
+
+
+def _check_parameter(one: Parameter) -> None:
+    if isinstance(one.need, ProfileNeed) and one.default is NO_DEFAULT:
+        raise TypeError(
+            f"parameter {one.name!r} needs a default: it is what visitors get when the profile is not known"
+        )
+    if isinstance(one.need, Events) and one.type not in _EVENT_TYPES:
+        raise TypeError(f"parameter {one.name!r} receives `tuple[Event, ...]`: write that as its type")
+    if isinstance(one.need, Now) and one.type is not datetime:
+        raise TypeError(f"parameter {one.name!r} receives a `datetime`: write that as its type")
+    if isinstance(one.need, Trait):
+        msgspec.json.Decoder(one.type)  # raises TypeError for a type that no JSON value can have
+    if isinstance(one.need, Param):
+        _check_param(one, one.need)
+
+
+def _check_param(one: Parameter, need: Param) -> None:
+    if one.name in RESERVED_PARAMETERS:
+        raise ValueError(f"parameter {one.name!r} would shadow the request's own {one.name!r}: choose another name")
+    if not _is_scalar(one.type):
+        raise TypeError(
+            f"parameter {one.name!r} comes from a query string: str, int, float, bool, a Literal or optional"
+        )
+    bounded: Any = Annotated[one.type, need.meta()]
+    try:
+        if one.default is not NO_DEFAULT:
+            msgspec.convert(one.default, bounded)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the default of parameter {one.name!r} breaks its own bounds: {error}") from None
+
+
+def _is_scalar(hint: object) -> bool:
+    if get_origin(hint) in {Union, UnionType}:
+        return all(_is_scalar(one) for one in get_args(hint))
+    return hint in _SCALARS or get_origin(hint) is Literal
+
+
+def _returns(hints: Mapping[str, Any]) -> object:
+    if "return" not in hints:
+        raise TypeError("the return annotation is missing: it becomes the answer's schema")
+    msgspec.json.schema(hints["return"])  # raises TypeError for what JSON cannot say
+    return hints["return"]
+
+
+def _known(need: ProfileNeed, snapshot: Snapshot) -> object:
+    """Return what a snapshot says for a need, or `None` where it says nothing."""
+    section = snapshot.sections.get(section_of(need))
+    match need, section and section.content:
+        case Trait(name=name), dict(traits):
+            return traits.get(name)
+        case Events(names=names, limit=limit), tuple(events):
+            return tuple(event for event in events if event.name in names)[:limit] or None
+    return None
+
+
+def _typed(one: Parameter, value: object) -> object:
+    """Return a trait's value as its declared type; events are typed already."""
+    return msgspec.convert(value, one.type) if isinstance(one.need, Trait) else value
+
+
+def _lowered(sentence: str) -> str:
+    """Return a sentence of msgspec's to stand inside one of ours."""
+    return sentence[:1].lower() + sentence[1:]

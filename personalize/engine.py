@@ -1,0 +1,149 @@
+"""Visitor and recipes to outcomes: ask for what the recipes need, run each, fall back to its defaults."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from msgspec import Raw
+
+from personalize.declare import Binding
+from personalize.errors import RecipeFailed
+from personalize.model import Collection, Snapshot, Visitor
+from personalize.needs import Plan
+from personalize.ports import Ask, ItemProvider, ProfileSource
+from personalize.registry import AnyRecipe
+from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
+
+RECIPE_SECONDS = 0.05
+"""What a recipe may take even when the profile took all of the deadline: its default must still be answered."""
+
+Provenance = Literal["fresh", "negative", "default", "error"]
+"""Where an answer comes from: the profile; a visitor nobody knows; the defaults, since a read failed; nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One recipe asked for, with its parameters already converted."""
+
+    recipe: AnyRecipe
+    params: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A recipe's answer with its provenance. `data` is encoded JSON; `fresh_for` is in seconds."""
+
+    recipe: str
+    data: Raw | None
+    personalized: bool
+    degraded: bool
+    provenance: Provenance
+    fresh_for: float
+    error: RecipeFailed | None = None
+
+
+class Engine:
+    """Answers recipes for visitors.
+
+    Args:
+        plan: what all loaded recipes read.
+        source: where snapshots come from.
+        providers: sources of items by name, for every provider that a recipe names.
+        pool: the few threads that recipes run in, so that a slow one holds up nobody else's answer.
+        metrics: counts failures and mismatches.
+        now: the time, in UTC.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        source: ProfileSource,
+        providers: Mapping[str, ItemProvider],
+        *,
+        pool: Executor,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._plan = plan
+        self._source = source
+        self._providers = providers
+        self._pool = pool
+        self._metrics = metrics
+        self._now = now
+
+    async def serve(self, calls: Sequence[Call], visitor: Visitor, deadline: float) -> list[Outcome]:
+        """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
+        collections = sorted({call.recipe.collection for call in calls})
+        known = await asyncio.gather(*(self._known(calls, visitor, one, deadline) for one in collections))
+        snapshots = dict(zip(collections, known, strict=True))
+        return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
+
+    async def _known(
+        self, calls: Iterable[Call], visitor: Visitor, collection: Collection, deadline: float
+    ) -> Snapshot:
+        """Return what is known of the visitor's first profile that exists, for these calls' sections."""
+        names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
+        sections = self._plan.sections(collection, names)
+        snapshot = Snapshot(fresh_for=float("inf"))
+        for external_id in visitor.external_ids(collection) if sections else ():
+            snapshot = await self._source.fetch(Ask(collection, external_id, sections, deadline))
+            if snapshot.found or snapshot.failed:  # after a failure nobody knows whether the next id is a stranger's
+                break
+        return snapshot
+
+    async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
+        recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
+        binding = self._bind(call, relevant)
+        outcome = Outcome(
+            recipe=recipe.name,
+            data=None,
+            personalized=binding.found,
+            degraded=bool(relevant.failed),
+            provenance=_provenance(relevant),
+            fresh_for=relevant.fresh_for,
+        )
+        try:
+            return replace(outcome, data=await self._run(recipe, binding, deadline))
+        except RecipeFailed as error:
+            self._report(recipe, error)
+            if not binding.found or error.reason == "overran":
+                return replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
+            # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
+            fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
+            return replace(fallback, fresh_for=0.0)
+
+    def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
+        items = {name: self._providers[name].items() for name in call.recipe.providers}
+        binding = call.recipe.bind(snapshot, items, call.params, self._now())
+        for parameter in binding.mismatched:
+            self._metrics.trait_mismatches.labels(call.recipe.name, parameter).inc()
+        return binding
+
+    async def _run(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(max(deadline, loop.time() + RECIPE_SECONDS)):
+                return await loop.run_in_executor(self._pool, recipe.answer, binding.arguments)
+        except TimeoutError:
+            raise RecipeFailed("overran") from None
+
+    def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
+        self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()
+        logs.recipe_failed(recipe.name, error.reason, error.__cause__)
+
+
+def _narrowed(snapshot: Snapshot, recipe: AnyRecipe) -> Snapshot:
+    """Return the part of a page's snapshot that one recipe reads: another recipe's failure is not its own."""
+    sections = {name: section for name, section in snapshot.sections.items() if name in recipe.sections}
+    fresh_for = snapshot.fresh_for if recipe.sections else float("inf")
+    return Snapshot(sections, snapshot.failed & recipe.sections, fresh_for)
+
+
+def _provenance(snapshot: Snapshot) -> Provenance:
+    if snapshot.failed:
+        return "default"
+    return "negative" if snapshot.sections and not snapshot.found else "fresh"

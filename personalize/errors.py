@@ -1,0 +1,212 @@
+"""Everything that can go wrong, as one tree.
+
+    PersonalizeError
+    ├── ConfigurationError          the service cannot start; the message says what to change
+    │   ├── SettingsError           one or more settings are wrong: all of them, at once
+    │   └── RecipeLoadError         a recipe file, module or declaration is wrong
+    ├── RequestError                the caller's fault: answered as a problem (RFC 9457)
+    │   ├── BadParameter            400: names the field
+    │   ├── BadCredentials          401
+    │   ├── ProofRequired           403
+    │   └── UnknownRecipe           404
+    ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
+    ├── ProviderFailed              a source of items could not be read
+    └── ProfileApiError             Segment's Profile API
+        ├── ProfileNotFound         404: normal, cached, not a failure
+        ├── InvalidRequest          400
+        ├── AuthenticationFailed    401, 403: the access token is not accepted
+        ├── RateLimited             429
+        ├── ServerFault             5xx
+        ├── Unreachable             refused, reset, no such host
+        ├── TimedOut                no answer in time
+        └── Unreadable              an answer that is not what the documentation says
+
+Each class owns its HTTP ``status``, its ``code`` (the problem's machine-readable word) and its metric ``label``.
+Nothing here carries an access token, an external id or a response body.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+
+class PersonalizeError(Exception):
+    """Root of the tree."""
+
+    status = 500
+    code = "internal_error"
+    label = "error"
+
+
+class ConfigurationError(PersonalizeError):
+    """The service cannot start as it is configured."""
+
+    code = "configuration_error"
+
+
+class SettingsError(ConfigurationError):
+    """One or more settings are wrong.
+
+    Args:
+        problems: one sentence a problem, each naming its setting.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RecipeLoadError(ConfigurationError):
+    """A recipe cannot be loaded.
+
+    Args:
+        where: file and line, or the name that was asked for.
+        reason: what is wrong and how to mend it.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where}: {reason}")
+
+
+class RequestError(PersonalizeError):
+    """The caller asked for something that cannot be answered."""
+
+    status = 400
+    code = "bad_request"
+    label = "invalid"
+
+
+class BadParameter(RequestError):
+    """A parameter is missing, unknown, repeated or out of bounds.
+
+    Args:
+        field: the parameter's name as the caller wrote it.
+        reason: what is wrong with it, as the rest of a sentence.
+    """
+
+    code = "invalid_parameter"
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(f"`{field}` {reason}")
+
+
+class BadCredentials(RequestError):
+    """The `Authorization` header carries no key that is known here."""
+
+    status = 401
+    code = "bad_credentials"
+    label = "denied"
+
+
+class ProofRequired(RequestError):
+    """The recipe is not for this caller, or not about this visitor without proof."""
+
+    status = 403
+    code = "proof_required"
+    label = "denied"
+
+
+class UnknownRecipe(RequestError):
+    """No recipe of that name is loaded."""
+
+    status = 404
+    code = "unknown_recipe"
+    label = "unknown"
+
+
+class RecipeFailed(PersonalizeError):
+    """A recipe did not give the answer that it declares.
+
+    Args:
+        reason: `raised`, `overran` or `returned` (something else than it declares).
+    """
+
+    code = "recipe_failed"
+
+    def __init__(self, reason: Literal["raised", "overran", "returned"]) -> None:
+        self.reason = reason
+        super().__init__("The recipe could not be answered.")
+
+
+class ProviderFailed(PersonalizeError):
+    """A source of items could not be fetched or read."""
+
+    status = 502
+    code = "provider_failed"
+
+
+class ProfileApiError(PersonalizeError):
+    """A read of the Profile API failed.
+
+    Args:
+        message: what happened, without ids, tokens or bodies.
+        request_id: Segment's own `Request-Id` of the answer, where there was one.
+    """
+
+    status = 502
+    code = "profile_api_error"
+    label = "failed"
+
+    def __init__(self, message: str, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        super().__init__(f"{message} (Request-Id {request_id})" if request_id else message)
+
+
+class ProfileNotFound(ProfileApiError):
+    """The space has no such profile."""
+
+    status = 404
+    code = "profile_not_found"
+    label = "not_found"
+
+
+class InvalidRequest(ProfileApiError):
+    """The Profile API did not accept the request (`validation_error`, `invalid_request_error`)."""
+
+    code = "profile_api_invalid_request"
+    label = "invalid_request"
+
+
+class AuthenticationFailed(ProfileApiError):
+    """The Profile API did not accept the access token."""
+
+    code = "profile_api_authentication_failed"
+    label = "authentication_failed"
+
+
+class RateLimited(ProfileApiError):
+    """The space's rate limit is spent."""
+
+    code = "profile_api_rate_limited"
+    label = "rate_limited"
+
+
+class ServerFault(ProfileApiError):
+    """The Profile API answered 5xx."""
+
+    code = "profile_api_server_fault"
+    label = "server_fault"
+
+
+class Unreachable(ProfileApiError):
+    """No connection, or it broke before the answer was whole."""
+
+    code = "profile_api_unreachable"
+    label = "unreachable"
+
+
+class TimedOut(ProfileApiError):
+    """No whole answer within the time allowed."""
+
+    status = 504
+    code = "profile_api_timed_out"
+    label = "timed_out"
+
+
+class Unreadable(ProfileApiError):
+    """The answer is not what the documentation says; its body is never quoted."""
+
+    code = "profile_api_unreadable"
+    label = "unreadable"

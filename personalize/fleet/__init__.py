@@ -1,0 +1,1 @@
+"""What replicas share through Redis, and how each part does without it."""

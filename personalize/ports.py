@@ -1,0 +1,51 @@
+"""What the engine calls and others provide: small Protocols, and the values that they exchange."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from personalize.model import Collection, ExternalId, SectionName, Snapshot
+from personalize.needs import SectionSpec
+
+Priority = Literal["page", "refresh"]
+"""Who waits for a read: a visitor's page, or nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the engine wants to know of one profile, and until when it waits.
+
+    `deadline` is a time of the running event loop's clock, in seconds.
+    """
+
+    collection: Collection
+    external_id: ExternalId
+    sections: Mapping[SectionName, SectionSpec]
+    deadline: float
+    priority: Priority = "page"
+
+
+class ProfileSource(Protocol):
+    """Where snapshots come from."""
+
+    async def fetch(self, ask: Ask) -> Snapshot:
+        """Return what is known by the deadline; never raise for what Segment or Redis do."""
+        ...
+
+
+class ItemProvider(Protocol):
+    """A source of items, answered from memory."""
+
+    @property
+    def name(self) -> str:
+        """What recipes call it."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Changes whenever the items do."""
+        ...
+
+    def items(self) -> object:
+        """Return all items, as the collection that recipes declare (`Posts`)."""
+        ...

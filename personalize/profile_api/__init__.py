@@ -1,0 +1,1 @@
+"""The Segment side: reading the Profile API."""

@@ -1,0 +1,1 @@
+"""Sources of items (posts, products): polled in the background, then answered from memory."""

@@ -1,0 +1,117 @@
+"""Load now and then in the background, answer from memory: a source that is slow or away never holds up a page."""
+
+import asyncio
+import operator
+import random
+import time
+from collections.abc import Awaitable, Callable, Sized
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Generic, Self, TypeVar
+
+from personalize.errors import ProviderFailed
+from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
+
+T = TypeVar("T", bound=Sized)
+
+JITTER = 0.1
+"""Share by which a wait varies, up and down, so that replicas that started together do not ask together."""
+
+
+@dataclass(eq=False)
+class Polled(Generic[T]):
+    """An item provider that polls `load` while it is entered and keeps the last good items when that fails.
+
+    Args:
+        name: what recipes ask for, and the metrics' label.
+        load: one attempt, which bounds its own time; raises `ProviderFailed` when there is nothing to be had.
+        empty: the items until the first load has succeeded.
+        metrics: where loads and failures are counted.
+        interval: seconds from the end of one load to the start of the next.
+        retry_wait: seconds to wait after a first failure, doubled with each further one up to `interval`.
+        first_wait: seconds that entering waits at most for the first attempt, so that the service is warm when it
+            opens its port, and opens it in time when the source hangs.
+        same: whether two loads have the same content.
+        random: where jitter comes from, in [0, 1).
+        clock: the time of a load, in seconds since the epoch.
+        sleep: how the time between two loads passes.
+    """
+
+    name: str
+    load: Callable[[], Awaitable[T]]
+    empty: T
+    metrics: Metrics
+    interval: float = 60.0
+    retry_wait: float = 5.0
+    first_wait: float = 2.0
+    same: Callable[[T, T], bool] = operator.eq
+    random: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    version: int = field(default=0, init=False)
+    """Grows by one whenever other items replace the present ones."""
+
+    def __post_init__(self) -> None:
+        self._items = self.empty
+        self._task: asyncio.Task[None] | None = None
+
+    def items(self) -> T:
+        """Return the items of the last good load."""
+        return self._items
+
+    async def __aenter__(self) -> Self:
+        self.metrics.provider_failures.labels(self.name)  # from 0, so that a first failure is an increase
+        attempted = asyncio.Event()
+        self._task = asyncio.create_task(self._poll(attempted), name=f"provider {self.name}")
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.first_wait):
+                    await attempted.wait()
+        except asyncio.CancelledError:  # a start that is broken off is never exited
+            await _stop(self._task)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            await _stop(self._task)
+
+    async def _poll(self, attempted: asyncio.Event) -> None:
+        retry = self.retry_wait
+        while True:
+            if await self._attempt():
+                wait, retry = self.interval, self.retry_wait
+            else:
+                wait = min(retry, self.interval)
+                retry = 2 * wait
+            attempted.set()
+            await self.sleep(wait * (1 - JITTER + 2 * JITTER * self.random()))
+
+    async def _attempt(self) -> bool:
+        try:
+            self._loaded(await self.load())
+        except ProviderFailed as failure:
+            self._failed(str(failure))
+        except Exception as defect:  # noqa: BLE001  whatever a parser trips over in a document, polling goes on
+            self._failed(f"unexpected {type(defect).__name__}")  # a message could quote the document
+        else:
+            return True
+        return False
+
+    def _loaded(self, items: T) -> None:
+        if not self.same(items, self._items):
+            self._items = items
+            self.version += 1
+            logs.provider_loaded(self.name, len(items))
+        self.metrics.provider_items.labels(self.name).set(len(items))
+        self.metrics.provider_loaded.labels(self.name).set(self.clock())
+
+    def _failed(self, reason: str) -> None:
+        logs.provider_failed(self.name, reason)
+        self.metrics.provider_failures.labels(self.name).inc()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])  # unlike awaiting the task itself, tells its cancellation from our own

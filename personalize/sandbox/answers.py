@@ -1,0 +1,72 @@
+"""How Segment answers: JSON, a `Request-Id` on everything, and errors in one shape."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Refused(Exception):
+    """A request that gets an error for an answer: `{"error": {"code", "message"}}`.
+
+    Args:
+        status: the HTTP status.
+        code: the error's machine-readable word, from the Profile API documentation's table of errors.
+        message: a sentence for the person who reads it.
+        headers: what the answer carries besides.
+    """
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+        super().__init__(message)
+
+    def response(self) -> Response:
+        """Return the error as an answer."""
+        return json({"error": {"code": self.code, "message": self.message}}, self.status, self.headers)
+
+
+def invalid(name: str, reason: str) -> Refused:
+    """Return the refusal of a parameter or field; the reason ends a sentence that starts with its name."""
+    return Refused(400, "validation_error", f"The parameter `{name}` {reason}")
+
+
+def unauthorized(message: str) -> Refused:
+    """Return the refusal of credentials."""
+    challenge = {"WWW-Authenticate": 'Basic realm="sandbox"'}
+    return Refused(401, "authentication_error", message, challenge)
+
+
+def no_such_route() -> Refused:
+    """Return the refusal of a path. Its code is not `not_found`, which would say that a profile is unknown."""
+    return Refused(404, "invalid_request_error", "No such route.")
+
+
+def wrong_method(allowed: str) -> Refused:
+    """Return the refusal of a method."""
+    return Refused(405, "invalid_request_error", f"This route only takes {allowed}.", {"Allow": allowed})
+
+
+def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - any JSON value
+    """Return a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
+
+
+def answering(answer: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    """Return an ASGI app around a function: a refusal becomes an answer, and every answer has a `Request-Id`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await answer(Request(scope, receive))
+        except Refused as refused:
+            response = refused.response()
+        response.headers["Request-Id"] = str(uuid.uuid4())
+        await response(scope, receive, send)
+
+    return app

@@ -1,0 +1,115 @@
+"""Serving: sockets, workers and signals around uvicorn."""
+
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from personalize.app import create_app
+from personalize.errors import ConfigurationError
+from personalize.settings import Settings
+from personalize.telemetry import logs
+
+ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 60 s of common balancers, so that it is never we who close a connection about to be used."""
+
+DRAIN_SECONDS = 20
+"""What requests under way are given when the service is told to stop."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket: connections made from now on wait until the service is up.
+
+    Raises:
+        ConfigurationError: the address is taken, not ours, or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise ConfigurationError(f"Personalize {reason}. Choose another with --port.") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve(settings: Settings, listener: socket.socket, *, workers: int) -> None:
+    """Answer requests until told to stop by SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the settings do not make a service; told before any worker starts.
+    """
+    app = _application(settings)
+    if workers == 1:
+        run(app, listener)
+    else:
+        config = _config(partial(_application, settings), factory=True, workers=workers)
+        Multiprocess(config, sockets=[listener]).run()
+
+
+@contextmanager
+def companion(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve a second application from a thread of this process while the body runs."""
+    server = QuietServer(_config(app))
+    thread = threading.Thread(target=server.run, args=([listener],), name="companion", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=DRAIN_SECONDS)
+
+
+def run(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve one application until told to stop."""
+    QuietServer(_config(app)).run([listener])
+
+
+class QuietServer(uvicorn.Server):
+    """A server whose process ends with status 0 when it is told to stop, as supervisors and `make` expect.
+
+    uvicorn would raise the signal again once it has drained, and so end with 143 or a traceback.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals as uvicorn does, then forget them."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def _application(settings: Settings) -> ASGIApp:
+    """Return the service of one process."""
+    logs.configure(settings.log_format)
+    return create_app(settings)
+
+
+def _config(app: ASGIApp | Callable[[], ASGIApp], *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        lifespan="on",
+        ws="none",
+        access_log=False,  # its lines carry query strings, and so ids
+        log_config=None,
+        log_level="warning",
+        proxy_headers=False,  # uvicorn would believe any process of this machine
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )

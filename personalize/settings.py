@@ -1,0 +1,227 @@
+"""The settings: one frozen value, read from the environment in one place, every error told at once.
+
+Names are the fields' in capitals behind `PERSONALIZE_`. Durations carry units (`300s`, `24h`, `800ms`), lists are
+comma-separated, and a secret `X` may come from a file named by `X_FILE`, as container platforms mount them.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from personalize.errors import SettingsError
+
+PREFIX = "PERSONALIZE_"
+MASK = "***"
+MIN_KEY_LENGTH = 16
+
+# Kubernetes injects these for a Service named "personalize"; they are not ours.
+_INJECTED = re.compile(r"PERSONALIZE_(SERVICE_.*|PORT.*)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_API_KEY = re.compile(r"(?:(?P<name>[A-Za-z0-9_-]+):)?(?:sha256:(?P<digest>[0-9a-f]{64})|(?P<key>[^:\s]+))")
+
+
+def _seconds(text: object) -> object:
+    """Return a duration with a unit in seconds."""
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("write a duration with its unit, like 800ms, 300s, 5m or 24h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _listed(text: object) -> object:
+    """Return the parts of a comma-separated list, without blanks around them or between them."""
+    return tuple(part for one in text.split(",") if (part := one.strip())) if isinstance(text, str) else text
+
+
+def _exact_origin(origin: str) -> str:
+    """Return an origin as browsers send it (RFC 6454): scheme, host, port, nothing else."""
+    parts = urlsplit(origin)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"{origin!r} is not an exact origin: write it like https://blog.example.com")
+    if "*" in origin or "@" in parts.netloc:
+        raise ValueError(f"{origin!r} is not one exact origin: wildcards and user names are not accepted")
+    return origin.lower()
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write an http(s) URL without a query, like https://profiles.segment.com")
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def _content_location(location: str) -> str:
+    """Return an http(s) URL, or the path of a file that can be read."""
+    if urlsplit(location).scheme in {"http", "https"}:
+        return location
+    path = Path(location.removeprefix("file://"))
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"there is no readable file {str(path)!r}, and it is no http(s) URL")
+    return str(path)
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("write a redis://, rediss:// or unix:// URL")
+    return url
+
+
+def _hashed_keys(text: object) -> object:
+    """Return API keys by name, each only as the SHA-256 of the key."""
+    keys: dict[str, bytes] = {}
+    for number, entry in enumerate(part for part in str(text).split(",") if part.strip()):
+        match = _API_KEY.fullmatch(entry.strip())
+        if match is None or (match["key"] and len(match["key"]) < MIN_KEY_LENGTH):
+            raise ValueError(
+                f"entry {number + 1}: write `name:key`, the key without colons and of {MIN_KEY_LENGTH} characters or "
+                "more, or `name:sha256:` and 64 hexadecimal digits"
+            )
+        digest = bytes.fromhex(match["digest"]) if match["digest"] else hashlib.sha256(match["key"].encode()).digest()
+        keys[match["name"] or f"key{number + 1}"] = digest
+    return keys
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], BeforeValidator(_listed)]
+
+
+class Settings(BaseModel):
+    """What a deployment says about itself. Secrets are masked in every representation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    space_id: Annotated[str, Field(min_length=1, description="The Segment space whose profiles are read.")]
+    access_token: Annotated[SecretStr, Field(min_length=1, description="Its Profile API access token.")]
+    region: Annotated[Literal["us", "eu"], Field(description="Where the space lives.")] = "us"
+    profile_api_url: Annotated[
+        Annotated[str, AfterValidator(_http_url)] | None,
+        Field(description="Another base URL of the Profile API than the region's."),
+    ] = None
+    redis_url: Annotated[
+        Annotated[SecretStr, AfterValidator(_redis_url)] | None,
+        Field(description="The Redis that replicas share; unset: each remembers for itself."),
+    ] = None
+    hash_key: Annotated[
+        SecretStr | None, Field(min_length=16, description="The key of the hashes that stand for ids in Redis.")
+    ] = None
+    allowed_origins: Annotated[Origins, Field(description="Pages that may ask from a browser, as exact origins.")] = ()
+    api_keys: Annotated[
+        Annotated[dict[str, bytes], BeforeValidator(_hashed_keys)],
+        Field(description="Keys of our own servers: `name:key`, comma-separated."),
+    ] = Field(default_factory=dict)
+    recipes: Annotated[
+        Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
+    ] = ("shipped",)
+    posts_url: Annotated[
+        Annotated[str, AfterValidator(_content_location)] | None,
+        Field(description="The blog's RSS or Atom feed: a URL or a file."),
+    ] = None
+    deadline: Annotated[Seconds, Field(ge=0.05, le=2.0, description="What a browser's request may wait.")] = 0.8
+    cache_ttl: Annotated[Seconds, Field(ge=0, description="The greatest age at which a profile counts as fresh.")] = (
+        300.0
+    )
+    negative_ttl: Annotated[Seconds, Field(ge=0, description="For how long an unknown visitor stays unknown.")] = 30.0
+    browser_ttl: Annotated[Seconds, Field(ge=0, description="For how long a browser may keep an answer.")] = 60.0
+    log_format: Annotated[Literal["console", "json"], Field(description="Log lines for people or collectors.")] = "json"
+
+    def effective(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each setting's name, its value with secrets masked, and what it is for."""
+        for name, field in type(self).model_fields.items():
+            yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
+
+
+SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS"})
+"""Settings that may come from a file: `ACCESS_TOKEN_FILE` and so on."""
+
+
+def load(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    defaults: Mapping[str, str] | None = None,
+    forced: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of an environment.
+
+    Args:
+        environ: names and values; a test's own mapping, else the process's environment.
+        defaults: values for settings that the environment does not name.
+        forced: values for settings whatever the environment says.
+
+    Raises:
+        SettingsError: with every problem there is.
+    """
+    problems: list[str] = []
+    named = {
+        name: value for name, value in environ.items() if name.startswith(PREFIX) and not _INJECTED.fullmatch(name)
+    }
+    values = {**(defaults or {}), **_read(named, problems), **(forced or {})}
+    known = {name: value for name, value in values.items() if _known(name, problems)}
+    try:
+        settings = Settings(**{_field(name): value for name, value in known.items()})  # type: ignore[arg-type]  # strings are what its validators take
+    except ValidationError as error:
+        raise SettingsError([*problems, *_sentences(error)]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Return the named values, with each secret's file read; blank values count as not set."""
+    values = {name: value for name, value in named.items() if value.strip()}
+    for secret in sorted(SECRETS):
+        path = values.pop(f"{PREFIX}{secret}_FILE", None)
+        if path is None:
+            continue
+        if PREFIX + secret in values:
+            problems.append(f"{PREFIX}{secret} and {PREFIX}{secret}_FILE are both set: keep one.")
+            continue
+        try:
+            values[PREFIX + secret] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            problems.append(f"{PREFIX}{secret}_FILE: {path!r} cannot be read: {reason}.")
+            values[PREFIX + secret] = MASK * MIN_KEY_LENGTH  # stands in, so that it is not reported missing as well
+    return values
+
+
+def _known(name: str, problems: list[str]) -> bool:
+    if _field(name) in Settings.model_fields:
+        return True
+    names = [PREFIX + field.upper() for field in Settings.model_fields]
+    near = difflib.get_close_matches(name, names, n=1)
+    problems.append(f"{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
+    return False
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        name = PREFIX + str(problem["loc"][0]).upper()
+        if problem["type"] == "missing":
+            yield f"{name} is not set. {Settings.model_fields[str(problem['loc'][0])].description}"
+        else:
+            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}."
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever a setting holds
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, dict):
+        return ", ".join(f"{name}:{MASK}" for name in value)
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:g}s"
+    return "" if value is None else str(value)

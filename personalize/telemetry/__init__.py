@@ -1,0 +1,1 @@
+"""What the service says of itself: every metric, every log event, and the one place where ids become hashes."""

@@ -1,0 +1,97 @@
+"""Every log event, one function each.
+
+No event carries an id, a token or a body. Of a foreign exception only type and place are told: its message may quote a
+value.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Literal
+
+import structlog
+
+LogFormat = Literal["console", "json"]
+
+_log = structlog.get_logger("personalize")
+
+
+def configure(log_format: LogFormat) -> None:
+    """Write events to standard error: readable lines for a person, or one JSON object a line for a collector."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def service_started(recipes: int) -> None:
+    """The service answers requests."""
+    _log.info("service_started", recipes=recipes)
+
+
+def service_stopped() -> None:
+    """The service has closed what it had opened."""
+    _log.info("service_stopped")
+
+
+def recipe_failed(recipe: str, reason: str, error: BaseException | None = None) -> None:
+    """A recipe raised, overran or returned something else than it declared; its default was answered if it has one."""
+    _log.error("recipe_failed", recipe=recipe, reason=reason, **_described(error))
+
+
+def profile_read_failed(section: str, error: Exception) -> None:
+    """A read of the Profile API failed; visitors got last known or default content."""
+    _log.warning("profile_read_failed", section=section, reason=str(error))
+
+
+def redis_failed(operation: str, error: Exception) -> None:
+    """A Redis operation failed and was answered without Redis."""
+    _log.warning("redis_failed", operation=operation, error=type(error).__name__)
+
+
+def cached_value_unreadable(section: str) -> None:
+    """A value in Redis does not decode: it counts as absent."""
+    _log.warning("cached_value_unreadable", section=section)
+
+
+def provider_loaded(provider: str, items: int) -> None:
+    """A provider's items changed."""
+    _log.info("provider_loaded", provider=provider, items=items)
+
+
+def provider_failed(provider: str, reason: str) -> None:
+    """A provider could not be loaded; its last good items stay."""
+    _log.warning("provider_failed", provider=provider, reason=reason)
+
+
+def provider_missing(provider: str, setting: str) -> None:
+    """Recipes ask for a provider that no setting configures: they get no items."""
+    _log.warning("provider_missing", provider=provider, setting=setting)
+
+
+def hash_key_derived() -> None:
+    """Ids in Redis are hashed with a key that whoever knows the space id can derive."""
+    _log.warning("hash_key_derived", setting="PERSONALIZE_HASH_KEY")
+
+
+def answer_failed(path: str, error: BaseException) -> None:
+    """A request ended in an unexpected exception: a defect of the service."""
+    _log.error("answer_failed", path=path, **_described(error))
+
+
+def _described(error: BaseException | None) -> dict[str, str]:
+    if error is None:
+        return {}
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames[-5:]))
+    return {"error": type(error).__name__, "where": where}

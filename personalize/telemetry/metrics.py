@@ -1,0 +1,73 @@
+"""Every metric, on a registry that is passed in. Labels are bounded: recipe names, routes and outcome words."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5)
+"""Seconds: fine below the cached answers' few milliseconds, with edges at the 300 ms and 800 ms deadlines."""
+
+
+class Metrics:
+    """The service's metrics, as attributes.
+
+    Args:
+        registry: where they are registered; one a process, a new one a test.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.requests = Counter(
+            "personalize_requests_total", "Answers, by recipe and outcome.", ["recipe", "outcome"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "personalize_request_seconds",
+            "Time from a request's parameters to its answer.",
+            ["recipe"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.recipe_failures = Counter(
+            "personalize_recipe_failures_total",
+            "Recipes that raised, overran or returned something else than they declared.",
+            ["recipe", "reason"],
+            registry=registry,
+        )
+        self.trait_mismatches = Counter(
+            "personalize_trait_mismatches_total",
+            "Traits whose value was not of the type that the recipe declared.",
+            ["recipe", "parameter"],
+            registry=registry,
+        )
+        self.cache_reads = Counter(
+            "personalize_cache_reads_total",
+            "Sections of profiles looked up, by the tier that answered: memory, redis or none.",
+            ["section", "tier"],
+            registry=registry,
+        )
+        self.redis_failures = Counter(
+            "personalize_redis_failures_total", "Redis operations that failed.", ["operation"], registry=registry
+        )
+        self.upstream_requests = Counter(
+            "personalize_upstream_requests_total",
+            "Calls to the Profile API, by route and outcome.",
+            ["route", "outcome"],
+            registry=registry,
+        )
+        self.upstream_seconds = Histogram(
+            "personalize_upstream_seconds",
+            "Time of a call to the Profile API.",
+            ["route"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.provider_items = Gauge(
+            "personalize_provider_items", "Items that a provider serves.", ["provider"], registry=registry
+        )
+        self.provider_loaded = Gauge(
+            "personalize_provider_loaded_timestamp_seconds",
+            "When a provider's items were last loaded, as seconds since the epoch.",
+            ["provider"],
+            registry=registry,
+        )
+        self.provider_failures = Counter(
+            "personalize_provider_failures_total", "Loads of a provider that failed.", ["provider"], registry=registry
+        )

@@ -1,0 +1,60 @@
+"""Access: may this caller ask this recipe about this visitor? Decided before anything is read about anybody."""
+
+import re
+from dataclasses import dataclass
+
+from personalize.declare import Access
+from personalize.errors import BadCredentials, ProofRequired
+from personalize.model import Visitor
+from personalize.trust.keys import ApiKeys
+
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+
+# RFC 9562: any version. 122 random bits cannot be guessed, and analytics.js makes anonymous ids of this form.
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: one of our own servers, by its key's name, or anybody."""
+
+    server: str | None = None
+
+
+ANYBODY = Caller()
+
+
+def identify(authorization: str | None, keys: ApiKeys) -> Caller:
+    """Return who sent an `Authorization` header (RFC 6750: `Bearer`, then the key).
+
+    Raises:
+        BadCredentials: it is there and proves nothing: a broken key must not pass for an anonymous visitor.
+    """
+    if authorization is None:
+        return ANYBODY
+    match = _BEARER.fullmatch(authorization.strip())
+    if match is None:
+        raise BadCredentials("The `Authorization` header is not of the form `Bearer <key>`.")
+    return Caller(server=keys.name_of(match[1]))
+
+
+def authorize(access: Access, visitor: Visitor, caller: Caller) -> None:
+    """Let a caller ask a recipe of this access level about a visitor.
+
+    Raises:
+        ProofRequired: says what is missing, and nothing about whether the visitor exists.
+    """
+    if caller.server is not None or access == "public":
+        return
+    if access == "server":
+        raise ProofRequired("This recipe is for servers: send an API key as `Authorization: Bearer <key>`.")
+    if visitor.user_id is not None:
+        raise ProofRequired(
+            "This recipe answers about a `user_id` only with proof: ask from a server with an API key as "
+            "`Authorization: Bearer <key>`, or ask with the visitor's `anonymous_id` alone."
+        )
+    if visitor.anonymous_id is None or _UUID.fullmatch(visitor.anonymous_id) is None:
+        raise ProofRequired(
+            "This recipe answers about an `anonymous_id` only if it is a random UUID, as analytics.js makes them; "
+            "otherwise ask from a server with an API key as `Authorization: Bearer <key>`."
+        )

@@ -1,0 +1,30 @@
+"""API keys: how our own servers prove who they are."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from personalize.errors import BadCredentials
+
+
+class ApiKeys:
+    """Recognises keys without holding them.
+
+    Args:
+        digests: the SHA-256 of each live key, by the key's name; two of one server may live side by side.
+    """
+
+    def __init__(self, digests: Mapping[str, bytes]) -> None:
+        self._digests = dict(digests)
+
+    def name_of(self, key: str) -> str:
+        """Return the name of a key; the same work is done for one that is not known.
+
+        Raises:
+            BadCredentials: no live key is this one.
+        """
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        names = [name for name, known in self._digests.items() if hmac.compare_digest(known, digest)]
+        if not names:
+            raise BadCredentials("The `Authorization` header carries no key that is known here.")
+        return names[0]

@@ -1,0 +1,31 @@
+"""What the operator asks: is it alive, may it get traffic, what does it count?"""
+
+from prometheus_client import CollectorRegistry, exposition
+from starlette.requests import Request
+from starlette.responses import Response
+
+from personalize.web import responses
+
+
+class Operations:
+    """`/livez`, `/readyz` and `/metrics`; none of them ever asks Segment or Redis.
+
+    Args:
+        registry: the metrics to show.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    async def livez(self, _: Request) -> Response:
+        """Say that the process answers."""
+        return responses.status({"status": "alive"})
+
+    async def readyz(self, _: Request) -> Response:
+        """Say that traffic may come: the server answers only once recipes and content are loaded."""
+        return responses.status({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Show the metrics in the format that the scraper accepts."""
+        encoder, content_type = exposition.choose_encoder(request.headers.get("Accept", ""))
+        return Response(encoder(self._registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})

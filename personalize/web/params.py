@@ -1,0 +1,89 @@
+"""Query strings become a visitor and a recipe's parameters: nothing later sees a raw string."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from unicodedata import category
+from urllib.parse import parse_qsl
+
+from personalize.declare import NO_DEFAULT
+from personalize.errors import BadParameter
+from personalize.model import Visitor
+from personalize.registry import AnyRecipe
+
+MAX_ID_LENGTH = 255
+MAX_FIELDS = 100
+ID_FIELDS = ("user_id", "anonymous_id", "group_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What one request asks: about whom, and with which parameters."""
+
+    visitor: Visitor
+    params: Mapping[str, object]
+
+
+def parse(query_string: bytes, recipe: AnyRecipe) -> Query:
+    """Return what a query string asks of a recipe.
+
+    Raises:
+        BadParameter: names the field that is missing, unknown, repeated or out of bounds.
+    """
+    fields = _fields(query_string, known=(*ID_FIELDS, *recipe.params))
+    return Query(_visitor(fields, recipe), _params(fields, recipe))
+
+
+def _fields(query_string: bytes, known: Iterable[str]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in _pairs(query_string):
+        if name not in known:
+            raise BadParameter(name, f"is not a parameter of this recipe.{_suggestion(name, known)}")
+        if name in fields:
+            raise BadParameter(name, "is given more than once.")
+        fields[name] = value
+    return fields
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except UnicodeError:
+        raise BadParameter("query", "is not percent-encoded UTF-8.") from None
+    except ValueError:
+        raise BadParameter("query", f"has more than {MAX_FIELDS} parameters.") from None
+
+
+def _visitor(fields: Mapping[str, str], recipe: AnyRecipe) -> Visitor:
+    """Return the visitor; a blank id counts as absent, for that is what a page's template writes when it has none."""
+    ids = {name: _checked_id(name, fields[name]) for name in ID_FIELDS if fields.get(name)}
+    visitor = Visitor(**ids)
+    if not visitor.external_ids(recipe.collection):
+        wanted = "group_id" if recipe.collection == "accounts" else "user_id` or `anonymous_id"
+        raise BadParameter(wanted, "is required: say whom this is about.")
+    return visitor
+
+
+def _checked_id(name: str, value: str) -> str:
+    if len(value) > MAX_ID_LENGTH:
+        raise BadParameter(name, f"is longer than {MAX_ID_LENGTH} characters.")
+    if any(category(letter) == "Cc" for letter in value):
+        raise BadParameter(name, "contains a control character.")
+    return value
+
+
+def _params(fields: Mapping[str, str], recipe: AnyRecipe) -> dict[str, object]:
+    params: dict[str, object] = {}
+    for name, parameter in recipe.params.items():
+        if name in fields:
+            params[name] = parameter.converted(fields[name])
+        elif parameter.default is NO_DEFAULT:
+            raise BadParameter(name, "is required.")
+    return params
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""

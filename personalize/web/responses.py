@@ -1,0 +1,59 @@
+"""Answers and problems as HTTP responses."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from personalize.engine import Outcome
+from personalize.errors import PersonalizeError
+
+PROBLEM_JSON = "application/problem+json"
+NO_STORE = "no-store"
+
+
+def answer(outcome: Outcome, *, browser_ttl: float) -> Response:
+    """Return one recipe's answer; a browser may keep it no longer than what it rests on is fresh."""
+    body = {
+        "recipe": outcome.recipe,
+        "personalized": outcome.personalized,
+        "degraded": outcome.degraded,
+        "data": outcome.data,
+    }
+    max_age = int(min(browser_ttl, outcome.fresh_for))
+    return _json(body, headers={"Cache-Control": f"private, max-age={max_age}"})
+
+
+def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
+    """Return an answer for the operator, which nobody may keep."""
+    return _json(body, status_code=code, headers={"Cache-Control": NO_STORE})
+
+
+def problem(error: PersonalizeError, request: Request) -> Response:
+    """Return an error as RFC 9457 problem details."""
+    return problem_of(error.status, error.code, str(error), request)
+
+
+def problem_of(code: int, word: str, detail: str, request: Request) -> Response:
+    """Return problem details from their parts; `type` is `about:blank` since `code` says the kind (RFC 9457, 4.2.1)."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(code).phrase,
+        "status": code,
+        "detail": detail,
+        "code": word,
+        "request_id": request.state.request_id,
+    }
+    headers = {"Cache-Control": NO_STORE}
+    if code == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _json(body, status_code=code, headers=headers, media_type=PROBLEM_JSON)
+
+
+def _json(
+    body: dict[str, Any], *, headers: dict[str, str], status_code: int = 200, media_type: str = "application/json"
+) -> Response:
+    headers["X-Content-Type-Options"] = "nosniff"
+    return Response(msgspec.json.encode(body), status_code, headers, media_type)

@@ -1,0 +1,38 @@
+"""All routes."""
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from personalize.errors import PersonalizeError
+from personalize.web import responses
+from personalize.web.operations import Operations
+from personalize.web.recipes import RecipeAnswers
+
+
+def routes(recipes: RecipeAnswers, operations: Operations) -> list[BaseRoute]:
+    """Return the route table; a path that is not exactly one of these is a 404."""
+    return [
+        Route("/api/{recipe}", recipes.get, methods=["GET"]),
+        Route("/livez", operations.livez, methods=["GET"]),
+        Route("/readyz", operations.readyz, methods=["GET"]),
+        Route("/metrics", operations.metrics, methods=["GET"]),
+    ]
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """Answer one of our own errors as a problem."""
+    assert isinstance(error, PersonalizeError)  # noqa: S101 -- registered for that class
+    return responses.problem(error, request)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer Starlette's own refusals (no such route, wrong method) as problems."""
+    assert isinstance(error, HTTPException)  # noqa: S101 -- registered for that class
+    status = HTTPStatus(error.status_code)
+    answer = responses.problem_of(status, status.name.lower(), f"{status.description or status.phrase}.", request)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,0 +1,42 @@
+"""Fixtures of many tests: real parts, started for a test and ended with it."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ended, wait_for_port
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def real_part(name: str) -> str:
+    """Return the path of a program that a test needs; skip without it, unless real parts are required."""
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    if "REQUIRE_REAL_PARTS" in os.environ:
+        pytest.fail(f"{name} is not installed")
+    pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a real, empty redis-server that ends with the test."""
+    program, port = real_part("redis-server"), free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with (tmp_path / "redis.log").open("wb") as log:
+        server = subprocess.Popen([*command, "--dir", str(tmp_path)], stdout=log, stderr=log)
+    with ended(server):
+        wait_for_port(port)
+        yield f"redis://127.0.0.1:{port}/0"

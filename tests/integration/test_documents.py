@@ -1,0 +1,122 @@
+"""Every command, recipe and JSON of the documents does what the document says."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from personalize.settings import PREFIX, SECRETS, Settings
+from personalize.telemetry.metrics import Metrics
+from tests.documents import DOCUMENTS, Example, curl, examples, fits, table
+from tests.processes import personalize, wait_for_urls, wait_until
+from tests.sites import Site
+
+PYTHON_EXAMPLES = [one for document in DOCUMENTS for one in examples(document) if one.language == "python"]
+SHELL_EXAMPLES = [one for document in DOCUMENTS for one in examples(document) if one.language == "sh"]
+ELSEWHERE = {"make run": "test_commands", "make test": "this run"}
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a service that has the documents' recipes beside the shipped ones."""
+    folder = tmp_path_factory.mktemp("mine")
+    for number, example in enumerate(PYTHON_EXAMPLES):
+        (folder / f"example{number}.py").write_text(example.text)
+    settings = {"PERSONALIZE_RECIPES": f"shipped,{folder}"}
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
+        service, sandbox = wait_for_urls(run, 2)
+        yield Site(service, sandbox, run)
+
+
+def at(site: Site, command: str) -> str:
+    """Return a command with the documents' addresses replaced by those of the test."""
+    return command.replace("http://127.0.0.1:8000", site.service).replace("http://127.0.0.1:8100", site.sandbox)
+
+
+def test_the_curls_of_the_readme_answer_what_it_shows(client: httpx.Client, taught: Site) -> None:
+    """Run in order, each answers, and the JSON under one is its answer."""
+    answer = None
+    shown = 0
+    for example in examples("README.md"):
+        if example.language == "sh":
+            for command in example.commands:
+                if command.startswith("curl"):
+                    answer = curl(client, at(taught, command))
+                    assert answer.status_code in {200, 403}, command
+        elif example.language == "json":
+            assert answer is not None
+            assert fits(json.loads(example.text), answer.json()), answer.text
+            shown += 1
+    assert shown == 2
+
+
+def test_what_a_new_visitor_reads_is_recommended_as_the_readme_says(client: httpx.Client, taught: Site) -> None:
+    """The README's Track call and the question after it: posts of the category that was read."""
+    [block] = [one for one in examples("README.md") if "v1/track" in one.text]
+    tracked, asked = block.commands
+    category = json.loads(shlex.split(tracked)[-1])["properties"]["category"]
+    assert curl(client, at(taught, tracked)).json() == {"success": True}
+
+    def posts() -> list[dict[str, list[str]]]:
+        answer = curl(client, at(taught, asked)).json()
+        return answer["data"] if answer["personalized"] else []
+
+    wait_until(posts, "a personal answer")
+    assert all(category in post["categories"] for post in posts())
+
+
+def test_the_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
+    """The exports for a real space make a configuration that `check-config` accepts."""
+    [block] = [one for one in examples("README.md") if "export" in one.text]
+    exported = dict(line.removeprefix("export ").split("=", 1) for line in block.commands if line.startswith("export"))
+    assert len(exported) == 4
+
+    with personalize("check-config", environment=exported) as run:
+        run.process.wait(20)
+
+    assert run.process.returncode == 0, run.output
+
+
+@pytest.mark.parametrize("example", SHELL_EXAMPLES, ids=lambda one: f"{one.document}:{one.commands[0][:40]}")
+def test_no_command_of_a_document_is_forgotten(example: Example) -> None:
+    """Each is a curl, an export, a way to start that some test takes, or a command of `personalize` that exists."""
+    for command in example.commands:
+        words = [word for word in shlex.split(command) if not re.fullmatch(r"PERSONALIZE_\w+=.*", word)]
+        if words[0].endswith("personalize"):
+            with personalize(*words[1:], "--help") as run:
+                run.process.wait(20)
+            assert run.process.returncode == 0, run.output
+        else:
+            assert words[0] in {"curl", "export"} or command in ELSEWHERE, command
+
+
+def test_the_settings_table_is_the_settings() -> None:
+    """Names, secrets, defaults and purposes of deploy/README.md are those of the code, in order."""
+    shown = [[name, default, purpose] for name, default, purpose in table("deploy/README.md", "Settings")]
+    defaults = dict.fromkeys(Settings.model_fields, "")
+    defaults |= {"space_id": "required", "access_token": "required", "region": "`us`", "recipes": "`shipped`"}
+    defaults |= {"deadline": "`800ms`", "cache_ttl": "`300s`", "negative_ttl": "`30s`", "browser_ttl": "`60s`"}
+    defaults |= {"log_format": "`json`"}
+    expected = []
+    for name, field in Settings.model_fields.items():
+        secret = " (secret)" if name.upper() in SECRETS else ""
+        expected.append([f"`{name.upper()}`{secret}", defaults[name], field.description])
+
+    assert shown == expected
+    effective = Settings(space_id="s", access_token="t").effective()  # type: ignore[arg-type]  # validated from text
+    values = {name.removeprefix(PREFIX).lower(): value for name, value, _ in effective}
+    assert (values["deadline"], values["cache_ttl"], values["negative_ttl"]) == ("0.8s", "300s", "30s")
+
+
+def test_the_metrics_table_is_the_metrics() -> None:
+    """Names, labels and meanings of deploy/README.md are those of the code."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    shown = {name.strip("`").removesuffix("_total"): says for name, _, says in table("deploy/README.md", "Metrics")}
+
+    assert shown == {metric.name: metric.documentation for metric in registry.collect()}

@@ -1,0 +1,119 @@
+"""Real processes of tests: started, waited for within a bound, and ended by their own id."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+START_SECONDS = 20.0
+STOP_SECONDS = 25.0
+PYTHON = sys.executable
+
+
+@dataclass
+class Running:
+    """A process of ours, and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+
+@contextmanager
+def personalize(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """Run a command of the service with these settings and no others of its name."""
+    with running([PYTHON, "-m", "personalize", *arguments], environment=environment) as process:
+        yield process
+
+
+@contextmanager
+def running(
+    command: list[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Running]:
+    """Run a command and collect what it prints; end it when the body is done."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**without_settings(), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    run = Running(process)
+    assert process.stdout is not None
+    reader = threading.Thread(target=_collect, args=(process.stdout, run.lines), daemon=True)
+    reader.start()
+    with ended(process):
+        yield run
+    reader.join(STOP_SECONDS)
+    process.stdout.close()
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a process with the body: as an operator would, and for certain."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+
+def without_settings() -> dict[str, str]:
+    """Return this process's environment without any setting of the service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PERSONALIZE_")}
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
+    """Wait for a condition that nothing announces, for a bounded time."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, f"waited {seconds:g} s in vain for {what}"
+        threading.Event().wait(0.02)
+
+
+def wait_for_port(port: int) -> None:
+    wait_until(lambda: _answers(port), f"port {port}")
+
+
+def wait_for_urls(run: Running, count: int) -> list[str]:
+    """Return the first distinct URLs that a starting process prints, once they answer."""
+    found: list[str] = []
+
+    def announced() -> bool:
+        assert run.process.poll() is None, f"ended with {run.process.returncode}: {run.output}"
+        found[:] = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+", run.output))
+        return len(found) >= count
+
+    wait_until(announced, f"{count} URLs in {run.lines!r}")
+    for url in found:
+        wait_for_port(int(url.rpartition(":")[2]))
+    return found
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _collect(stream: IO[str], lines: list[str]) -> None:
+    lines.extend(iter(stream.readline, ""))
