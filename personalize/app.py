@@ -127,7 +127,8 @@ def _stores(settings: Settings, connection: Connection | None) -> list[Store]:
 
 def _pseudonyms(settings: Settings) -> Pseudonyms:
     if settings.hash_key is not None:
-        return Pseudonyms(settings.hash_key.get_secret_value().encode())
+        # With the space, for staging and production may share both a key and a Redis.
+        return Pseudonyms(f"{settings.hash_key.get_secret_value()}\0{settings.space_id}".encode())
     if settings.redis_url is not None:
         logs.hash_key_derived()
     return Pseudonyms.of_space(settings.space_id)

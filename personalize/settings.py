@@ -53,8 +53,8 @@ def _exact_origin(origin: str) -> str:
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("write an http(s) URL without a query, like https://profiles.segment.com")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("write an http(s) URL without user name or query, like https://profiles.segment.com")
     return url.rstrip("/").removesuffix("/v1")
 
 

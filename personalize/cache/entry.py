@@ -54,8 +54,8 @@ def fresh_for(section: AnySection, spec: SectionSpec, now: float, negative_ttl: 
     if not set(spec.names) <= set(section.names):
         return 0.0
     ttl = spec.ttl if section.content is not None else min(spec.ttl, negative_ttl)
-    age = max(0.0, now - section.fetched_at)  # a clock that stepped back must not keep a value for ever
-    return max(0.0, ttl - age)
+    age = now - section.fetched_at
+    return max(0.0, ttl - age) if age >= 0 else 0.0  # from the future: a clock stepped back, and must not make it young
 
 
 def encode(section: AnySection) -> bytes:

@@ -17,6 +17,10 @@ from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
 
 Flight: TypeAlias = "asyncio.Task[AnySection | ProfileApiError]"
+"""A read that is under way."""
+
+FlightKey: TypeAlias = tuple[str, SectionName, tuple[str, ...]]
+"""What it reads: of which profile, which section, which names of it."""
 
 
 class ProfileReader(Protocol):
@@ -60,7 +64,7 @@ class CachedSource:
         self._negative_ttl = negative_ttl
         self._metrics = metrics
         self._clock = clock
-        self._flights: dict[tuple[str, SectionName], Flight] = {}
+        self._flights: dict[FlightKey, Flight] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
     async def fetch(self, ask: Ask) -> Snapshot:
@@ -106,17 +110,24 @@ class CachedSource:
         flights = {name: self._flight(key, ask, name, spec) for name, spec in specs.items()}
         remaining = ask.deadline - asyncio.get_running_loop().time()
         await asyncio.wait(flights.values(), timeout=max(0.0, remaining))
-        landed = {name: flight.result() for name, flight in flights.items() if flight.done()}
+        landed = {name: _landed(flight) for name, flight in flights.items()}
         return {name: section for name, section in landed.items() if isinstance(section, Section)}
 
     def _flight(self, key: str, ask: Ask, name: SectionName, spec: SectionSpec) -> Flight:
         """Return the read that is under way for this section, else start one."""
-        flight = self._flights.get((key, name))
+        flight_key = (key, name, spec.names)
+        flight = self._flights.get(flight_key)
         if flight is None:
             flight = asyncio.create_task(self._fetched(key, ask, name, spec), name=f"read {name}")
-            self._flights[key, name] = flight
-            flight.add_done_callback(lambda _: self._flights.pop((key, name)))
+            self._flights[flight_key] = flight
+            flight.add_done_callback(lambda ended: self._ended(flight_key, ended))
         return flight
+
+    def _ended(self, flight_key: FlightKey, flight: Flight) -> None:
+        """Forget a flight; a defect that broke it is told here, for perhaps nobody waits for it any more."""
+        del self._flights[flight_key]
+        if not flight.cancelled() and (error := flight.exception()) is not None:
+            logs.profile_read_broke(flight_key[1], error)
 
     async def _fetched(self, key: str, ask: Ask, name: SectionName, spec: SectionSpec) -> AnySection | ProfileApiError:
         """Read one section and keep it; a failure is a value, for perhaps nobody waits any more to catch it."""
@@ -148,3 +159,10 @@ class CachedSource:
             entry.fresh_for(section, specs[name], now, self._negative_ttl) for name, section in sections.items()
         )
         return min(remaining, default=0.0)
+
+
+def _landed(flight: Flight) -> AnySection | ProfileApiError | None:
+    """Return what a flight brought; nothing while it is under way, or when it was cancelled or broke."""
+    if not flight.done() or flight.cancelled() or flight.exception() is not None:
+        return None
+    return flight.result()

@@ -33,8 +33,8 @@ class Connection:
 
     def __init__(self, url: str, *, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._redis = Redis(
-            connection_pool=BlockingConnectionPool.from_url(
+        self._redis = Redis.from_pool(
+            BlockingConnectionPool.from_url(
                 url,
                 max_connections=CONNECTIONS,
                 timeout=OPERATION_SECONDS,

@@ -4,18 +4,20 @@ import asyncio
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
 from personalize import errors
 from personalize.model import Collection, Event, ExternalId
-from personalize.needs import Events, SectionSpec, TraitsSpec
+from personalize.needs import MAX_EVENTS, Events, SectionSpec, TraitsSpec
 from personalize.profile_api import wire
 from personalize.profile_api.transport import PooledTransport
 from personalize.telemetry.metrics import Metrics
+
+Page = TypeVar("Page")
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """What carries requests: the pool, or what stands for it in a test."""
@@ -46,14 +48,16 @@ _BY_STATUS: dict[int, type[errors.ProfileApiError]] = {
     400: errors.InvalidRequest,
     401: errors.AuthenticationFailed,
     403: errors.AuthenticationFailed,
-    404: errors.ProfileNotFound,
+    # Not 404: one without a code is no profile's, but a wrong base URL's, and must not look like an unknown visitor.
     429: errors.RateLimited,
 }
-_BY_TRANSPORT: tuple[tuple[type[Exception], type[errors.ProfileApiError]], ...] = (
+_BY_EXCEPTION: tuple[tuple[type[Exception], type[errors.ProfileApiError]], ...] = (
     (TimeoutError, errors.TimedOut),
     (httpx.TimeoutException, errors.TimedOut),
     (httpx.TransportError, errors.Unreachable),
+    (httpx.InvalidURL, errors.InvalidRequest),
 )
+_FOREIGN = tuple(theirs for theirs, _ in _BY_EXCEPTION)
 
 
 class ProfileClient:
@@ -72,26 +76,21 @@ class ProfileClient:
     ) -> None:
         self._space_id = space_id
         self._base_url = base_url.rstrip("/")
+        self._transport = transport or PooledTransport()
         self._metrics = metrics
-        self._http = httpx.AsyncClient(
-            transport=transport or PooledTransport(),
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Authorization": "Basic " + b64encode(f"{access_token}:".encode()).decode(),
-                "User-Agent": "personalize",
-            },
-            follow_redirects=False,
-            trust_env=False,
-            timeout=None,  # noqa: S113 -- `read` bounds the whole of it; the transport bounds connecting
-        )
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Authorization": "Basic " + b64encode(f"{access_token}:".encode()).decode(),
+            "User-Agent": "personalize",
+        }
 
     def __repr__(self) -> str:
         return f"ProfileClient(space_id={self._space_id!r}, base_url={self._base_url!r})"
 
     async def aclose(self) -> None:
         """Close the pool."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def read(
         self, collection: Collection, external_id: ExternalId, spec: SectionSpec
@@ -102,41 +101,43 @@ class ProfileClient:
             ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor.
         """
         profile = self._base_url + wire.profile_path(self._space_id, collection, external_id)
-        with _translated():
+        try:
             async with asyncio.timeout(READ_SECONDS):
                 if isinstance(spec, TraitsSpec):
                     return await self._traits(profile, spec.names)
                 return await self._events(profile, spec.needs)
+        except TimeoutError as error:
+            failure = _failure(error)
+        raise failure
 
     async def _traits(self, profile: str, names: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for start in range(0, len(names), MAX_TRAITS):
             asked = names[start : start + MAX_TRAITS]
-            body, request_id = await self._get(
-                "traits", f"{profile}/traits?include={wire.include(asked)}&limit={len(asked)}"
-            )
-            found |= wire.decode(body, wire.TraitsPage, request_id).traits
+            url = f"{profile}/traits?include={wire.include(asked)}&limit={len(asked)}"
+            found |= (await self._get("traits", url, wire.TraitsPage)).traits
         return {name: value for name, value in found.items() if name in names}
 
     async def _events(self, profile: str, needs: Sequence[Events]) -> tuple[Event, ...]:
         names = sorted({name for need in needs for name in need.names})
+        first = f"{profile}/events?include={wire.include(names)}&limit={MAX_EVENTS}&sort=desc"
         events: list[Event] = []
-        url = first = f"{profile}/events?include={wire.include(names)}&limit=100&sort=desc"
+        cursor = ""
         for _ in range(MAX_PAGES):
-            body, request_id = await self._get("events", url)
-            page = wire.decode(body, wire.EventsPage, request_id)
+            url = f"{first}&next={wire.encoded(cursor)}" if cursor else first
+            page = await self._get("events", url, wire.EventsPage)
             events.extend(page.events())
-            if page.cursor is None or not page.cursor.has_more or not page.cursor.next or _filled(needs, events):
+            if _filled(needs, events) or page.next in {"", cursor}:  # a cursor that does not move would repeat the page
                 break
-            url = f"{first}&next={wire.encoded(page.cursor.next)}"
+            cursor = page.next
         return _wanted(needs, events)
 
-    async def _get(self, route: str, url: str) -> tuple[bytes, str | None]:
-        """Return an answer's body and Segment's `Request-Id`; count the call by how it went."""
-        started, outcome = time.perf_counter(), errors.TimedOut.label  # a cancellation is the time limit of `read`
+    async def _get(self, route: str, url: str, page: type[Page]) -> Page:
+        """Return one answer; count and time the call by how it went."""
+        started = time.perf_counter()
+        outcome = errors.TimedOut.label  # what a cancellation is: the time limit of `read`
         try:
-            with _translated():
-                answer = await self._send(url)
+            answer = await self._answer(url, page)
             outcome = "ok"
         except errors.ProfileApiError as error:
             outcome = error.label
@@ -146,18 +147,33 @@ class ProfileClient:
             self._metrics.upstream_seconds.labels(route).observe(time.perf_counter() - started)
         return answer
 
-    async def _send(self, url: str) -> tuple[bytes, str | None]:
-        async with self._http.stream("GET", url) as response:
-            request_id = response.headers.get("Request-Id")
+    async def _answer(self, url: str, page: type[Page]) -> Page:
+        try:
+            request = httpx.Request("GET", url, headers=self._headers)
+            response = await self._transport.handle_async_request(request)
+            try:
+                return await _read(response, page)
+            finally:
+                await response.aclose()
+        except _FOREIGN as error:
+            failure = _failure(error)
+        raise failure
+
+
+async def _read(response: httpx.Response, page: type[Page]) -> Page:
+    """Return a response's body as its page; raise what a refusal says."""
+    request_id = response.headers.get("Request-Id")
+    if response.status_code != httpx.codes.OK:
+        body = b""
+        with suppress(errors.Unreadable):  # whatever it is, its status still says what went wrong
             body = await _bounded(response, request_id)
-        if response.status_code != httpx.codes.OK:
-            raise _refusal(response.status_code, body, request_id)
-        return body, request_id
+        raise _refusal(response.status_code, body, request_id)
+    return wire.decode(await _bounded(response, request_id), page, request_id)
 
 
 async def _bounded(response: httpx.Response, request_id: str | None) -> bytes:
     """Return the body, refusing one that is encoded though we asked for identity, or too large."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if (response.headers.get("Content-Encoding") or "identity").lower() != "identity":
         raise errors.Unreadable("The Profile API's answer is encoded, though identity was asked for.", request_id)
     body = bytearray()
     async for chunk in response.aiter_bytes():
@@ -193,11 +209,7 @@ def _wanted(needs: Sequence[Events], events: Iterable[Event]) -> tuple[Event, ..
     return tuple(kept)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the transport's exceptions into ours; their messages may quote a URL with an id, so they are dropped."""
-    try:
-        yield
-    except (TimeoutError, httpx.TransportError) as error:
-        ours = next(ours for theirs, ours in _BY_TRANSPORT if isinstance(error, theirs))
-        raise ours(f"The Profile API could not be read ({type(error).__name__}).") from None
+def _failure(error: Exception) -> errors.ProfileApiError:
+    """Return our error for a foreign one, to be raised outside its handler: that one may quote a URL with an id."""
+    ours = next(ours for theirs, ours in _BY_EXCEPTION if isinstance(error, theirs))
+    return ours(f"The Profile API could not be read ({type(error).__name__}).")

@@ -5,8 +5,7 @@ cancelled, which is what deadlines do. aiohttp's does both well; this adapter ke
 request and response types, and its one seam for tests.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx
@@ -20,7 +19,6 @@ KEEP_ALIVE_SECONDS = 60.0
 
 _FOREIGN: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
@@ -45,7 +43,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its response, the body still to be read."""
-        with _translated(request):
+        try:
             response = await self._opened().request(
                 request.method,
                 URL(str(request.url), encoded=True),
@@ -53,9 +51,12 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 data=request.content or None,
                 allow_redirects=False,
             )
-        return httpx.Response(
-            response.status, headers=response.raw_headers, stream=_Body(response, request), request=request
-        )
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _failure(error, request)
+        else:
+            body = _Body(response, request)
+            return httpx.Response(response.status, headers=response.raw_headers, stream=body, request=request)
+        raise failure
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -86,20 +87,25 @@ class _Body(httpx.AsyncByteStream):
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated(self._request):
+        failure: httpx.TransportError | None = None
+        try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _failure(error, self._request)
+        if failure is not None:
+            raise failure
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""
         self._response.release()
 
 
-@contextmanager
-def _translated(request: httpx.Request) -> Iterator[None]:
-    """Turn aiohttp's exceptions into httpx's, dropping their messages and causes: those carry the request's headers."""
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as error:
-        ours = next(ours for theirs, ours in _FOREIGN if isinstance(error, theirs))
-        raise ours(type(error).__name__, request=request) from None
+def _failure(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """Return what httpx would have raised.
+
+    It is raised outside the handler of the foreign error, which therefore is not even its context: that one carries the
+    request's headers, and an error reporter that walks contexts would show the access token.
+    """
+    ours = next(ours for theirs, ours in _FOREIGN if isinstance(error, theirs))
+    return ours(type(error).__name__, request=request)

@@ -36,12 +36,17 @@ class EventsPage(msgspec.Struct, frozen=True):
     data: list[dict[str, Any]]
     cursor: Cursor | None = None
 
+    @property
+    def next(self) -> str:
+        """The cursor of the next page; empty on the last one, in each of the forms that it takes."""
+        return (self.cursor.next or "") if self.cursor is not None and self.cursor.has_more else ""
+
     def events(self) -> Iterable[Event]:
         """Return the events that can be read: one odd event, years old in some queue, must not hide the others."""
         for item in self.data:
             try:
                 yield msgspec.convert(item, _WireEvent).event_value()
-            except msgspec.ValidationError:
+            except (msgspec.ValidationError, OverflowError):  # the latter for the first and last days of the calendar
                 continue
 
 

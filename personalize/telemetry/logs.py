@@ -54,6 +54,11 @@ def profile_read_failed(section: str, error: Exception) -> None:
     _log.warning("profile_read_failed", section=section, reason=str(error))
 
 
+def profile_read_broke(section: str, error: BaseException) -> None:
+    """A read of the Profile API ended in an unexpected exception: a defect of the service."""
+    _log.error("profile_read_broke", section=section, **_described(error))
+
+
 def redis_failed(operation: str, error: Exception) -> None:
     """A Redis operation failed and was answered without Redis."""
     _log.warning("redis_failed", operation=operation, error=type(error).__name__)

@@ -1,0 +1,178 @@
+"""How long a section is fresh, and that what was stored is what is read back."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from personalize.cache import entry
+from personalize.cache.entry import UnreadableEntry, fresh_for
+from personalize.model import AnySection, Event, EventHistory, Section, SectionName, Traits
+from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
+
+FETCHED = 1_000_000.0
+PLAN = TraitsSpec(("plan",), ttl=300)
+VIEWED = EventsSpec((Events("Viewed"),), ttl=300)
+
+
+def traits(*names: str, content: dict[str, object] | None = None) -> Traits:
+    return Section({} if content is None else content, names, FETCHED)
+
+
+@pytest.mark.parametrize(
+    ("age", "remaining"),
+    [(0, 300), (1, 299), (299.5, 0.5), (300, 0), (301, 0), (1e9, 0)],
+)
+def test_a_section_is_fresh_until_its_ttl(age: float, remaining: float) -> None:
+    """What remains shrinks to nothing, and no further."""
+    assert fresh_for(traits("plan"), PLAN, FETCHED + age, negative_ttl=30) == remaining
+
+
+@pytest.mark.parametrize(
+    ("ttl", "negative_ttl", "age", "remaining"),
+    [(300, 30, 0, 30), (300, 30, 29, 1), (300, 30, 30, 0), (10, 30, 0, 10), (300, 0, 0, 0)],
+)
+def test_a_profile_that_does_not_exist_is_believed_for_less(
+    ttl: float, negative_ttl: float, age: float, remaining: float
+) -> None:
+    """For the negative time to live, unless the recipe's own is shorter still."""
+    nothing: Traits = Section(None, ("plan",), FETCHED)
+    assert fresh_for(nothing, TraitsSpec(("plan",), ttl), FETCHED + age, negative_ttl) == remaining
+
+
+@pytest.mark.parametrize("content", [{}, {"plan": None}])
+def test_a_profile_without_the_trait_exists(content: dict[str, object]) -> None:
+    """An empty answer is an answer."""
+    assert fresh_for(traits("plan", content=content), PLAN, FETCHED, negative_ttl=30) == 300
+
+
+@pytest.mark.parametrize(
+    ("section", "spec", "covered"),
+    [
+        (traits("plan"), TraitsSpec(("plan",), 300), True),
+        (traits("age", "plan"), TraitsSpec(("plan",), 300), True),
+        (traits("plan"), TraitsSpec(("age", "plan"), 300), False),
+        (traits(), TraitsSpec(("plan",), 300), False),
+        (Section((), ("Viewed",), FETCHED), EventsSpec((Events("Viewed"),), 300), True),
+        (Section((), ("Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), False),
+        (Section(None, ("plan",), FETCHED), TraitsSpec(("age", "plan"), 300), False),
+    ],
+)
+def test_a_section_answers_only_for_the_names_it_asked_for(
+    section: AnySection,
+    spec: SectionSpec,
+    covered: bool,  # noqa: FBT001 -- a column of the table
+) -> None:
+    """A trait that a later recipe needs may exist although the section has none of that name."""
+    assert (fresh_for(section, spec, FETCHED, negative_ttl=30) > 0) is covered
+
+
+@pytest.mark.parametrize("back", [1, 86_400])
+def test_a_value_from_the_future_is_not_fresh(back: float) -> None:
+    """A clock that stepped back must not keep a value young for as long as it stepped."""
+    assert fresh_for(traits("plan"), PLAN, FETCHED - back, negative_ttl=30) == 0
+
+
+WHEN = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
+HISTORY: EventHistory = Section(
+    (Event("Viewed", WHEN, {"id": "p1", "price": 9.5, "more": [None, {"a": True}]}, "m1"), Event("Viewed", WHEN)),
+    ("Viewed",),
+    FETCHED + 0.25,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("traits", traits()),
+        ("traits", traits("plan", "größe", content={"plan": "pro", "größe": 1.5, "list": [1, "🦊", None, {"a": []}]})),
+        ("traits", Section(None, ("plan",), FETCHED)),
+        ("traits", traits("id", content={"id": 2**63, "n": -(2**63), "u": 2**64 - 1})),
+        ("traits", traits("id", content={"id": 2**64})),
+        ("traits", traits("id", content={"id": 12345678901234567890123, "n": -(2**63) - 1, "f": 0.1})),
+        ("events", Section((), ("Viewed",), FETCHED)),
+        ("events", Section(None, ("Viewed",), FETCHED)),
+        ("events", HISTORY),
+        ("events", Section((Event("Viewed", WHEN, {"order": 10**30}),), ("Viewed",), FETCHED)),
+    ],
+)
+def test_a_section_is_read_back_as_it_was(name: SectionName, section: AnySection) -> None:
+    """Its values, its names and the time it was fetched, to the last digit."""
+    assert entry.decode(name, entry.encode(section)) == section
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(content=st.none() | st.dictionaries(st.text(), values, max_size=5))
+def test_any_traits_are_read_back_as_they_were(content: dict[str, object] | None) -> None:
+    """Whatever JSON a trait holds."""
+    section: Traits = Section(content, ("a",), FETCHED)
+    assert entry.decode("traits", entry.encode(section)) == section
+
+
+def test_the_format_is_told_by_the_first_byte() -> None:
+    """Compact where it can be, and something else where an integer does not fit."""
+    assert entry.encode(traits("n", content={"n": 1}))[:1] == entry.MSGPACK
+    assert entry.encode(traits("n", content={"n": 2**64}))[:1] == entry.JSON
+
+
+GOOD = entry.encode(traits("plan", content={"plan": "pro"}))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"\x00",
+        b"\x03" + GOOD[1:],
+        b'{"content": {}, "names": [], "fetched_at": 1}',
+        entry.MSGPACK,
+        entry.JSON,
+        entry.JSON + GOOD[1:],
+        entry.MSGPACK + b"\xc1",
+        entry.MSGPACK + b"\x91" * 100_000,
+        entry.JSON + b"[" * 100_000,
+        entry.JSON + b'{"content": {}, "names": [], "fetched_at": "x"}',
+        entry.JSON + b'{"content": {}, "names": ["\xff"], "fetched_at": 1}',
+        entry.MSGPACK + msgspec.msgpack.encode({"names": ["plan"], "fetched_at": 1.0}),
+        entry.MSGPACK + msgspec.msgpack.encode([{}, ["plan"], 1.0]),
+        GOOD + b"\x00",
+    ],
+    ids=repr,
+)
+def test_what_is_not_a_section_is_unreadable(stored: bytes) -> None:
+    """Another format, another shape or damage is one kind of error, that quotes nothing."""
+    with pytest.raises(UnreadableEntry) as refused:
+        entry.decode("traits", stored)
+    assert refused.value.__cause__ is None
+    assert "pro" not in str(refused.value)
+
+
+@pytest.mark.parametrize("length", range(len(GOOD)))
+def test_a_truncated_section_is_unreadable(length: int) -> None:
+    """Wherever it was cut."""
+    with pytest.raises(UnreadableEntry):
+        entry.decode("traits", GOOD[:length])
+
+
+def test_one_section_is_not_read_as_another() -> None:
+    """Traits under the name of events are damage."""
+    with pytest.raises(UnreadableEntry):
+        entry.decode("events", GOOD)
+
+
+@given(stored=st.binary(max_size=200), at=st.integers(0, len(GOOD) - 1))
+def test_damage_never_raises_anything_else(stored: bytes, at: int) -> None:
+    """Any bytes, alone or in the midst of a good value, are a section or unreadable."""
+    for damaged in (stored, entry.MSGPACK + stored, entry.JSON + stored, GOOD[:at] + stored + GOOD[at:]):
+        try:
+            assert isinstance(entry.decode("traits", damaged), Section)
+        except UnreadableEntry:
+            continue
