@@ -149,8 +149,8 @@ def _providers(
     for recipe in recipes.values():
         for name in recipe.providers - providers.keys():
             raise RecipeLoadError(recipe.where, f"no provider is named {name!r}; there is {', '.join(providers)}")
-        if settings.posts_url is None and "posts" in recipe.providers:
-            logs.provider_missing("posts", "PERSONALIZE_POSTS_URL")
+    if settings.posts_url is None and any("posts" in recipe.providers for recipe in recipes.values()):
+        logs.provider_missing("posts", "PERSONALIZE_POSTS_URL")
     return providers, contexts
 
 

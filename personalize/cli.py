@@ -1,18 +1,20 @@
 """The commands."""
 
 import hashlib
+import socket
 from typing import Annotated
 
 import typer
 
 from personalize import registry, sandbox, server, settings
-from personalize.declare import Access
 from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
 
 SANDBOX_API_KEY = "sandbox-api-key"
+SANDBOX_KEY_NAME = "sandbox"
 SANDBOX_USER = "user_id=ada"
+SANDBOX_ACCOUNT = "group_id=acme"
 SANDBOX_VISITOR = "anonymous_id=5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
 
 app = typer.Typer(
@@ -51,20 +53,28 @@ def serve(
 
     Settings come from the environment: `personalize check-config` lists them.
     """
-    if not with_sandbox:
-        loaded = settings.load()
-        with server.bind(host, port) as listener:
-            typer.echo(f"Personalize listens on {_url(host, listener.getsockname()[1])} (Ctrl-C stops it).")
-            server.serve(loaded, listener, workers=workers)
+    if with_sandbox:
+        _serve_with_sandbox(host, port, sandbox_port, workers)
         return
-    with server.bind(host, port) as listener, server.bind("127.0.0.1", sandbox_port) as sandbox_listener:
-        service_url = _url(host, listener.getsockname()[1])
-        sandbox_url = _url("127.0.0.1", sandbox_listener.getsockname()[1])
+    loaded = settings.load()
+    with server.bind(host, port) as listener:
+        service = server.Service(loaded, workers=workers)
+        typer.echo(f"Personalize listens on {_url(host, listener)} (Ctrl-C stops it).")
+        service.run(listener)
+
+
+def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -> None:
+    with (
+        server.bind(host, port) as listener,
+        server.bind("127.0.0.1", sandbox_port, option="--sandbox-port") as sandbox_listener,
+    ):
+        service_url, sandbox_url = _url(host, listener), _url("127.0.0.1", sandbox_listener)
         loaded = sandbox_settings(sandbox_url)
+        service = server.Service(loaded, workers=workers)
         stand_in = sandbox.create_sandbox(base_url=sandbox_url, service_url=service_url)
-        typer.echo(_welcome(service_url, sandbox_url, registry.load(loaded.recipes)))
+        typer.echo(_welcome(service_url, sandbox_url, loaded))
         with server.companion(stand_in, sandbox_listener):
-            server.serve(loaded, listener, workers=workers)
+            service.run(listener)
 
 
 @app.command(name="sandbox")
@@ -75,7 +85,7 @@ def serve_sandbox(
 ) -> None:
     """Run the stand-in for Segment alone: Profile API, Tracking API, demo blog and shop."""
     with server.bind(host, port) as listener:
-        url = _url(host, listener.getsockname()[1])
+        url = _url(host, listener)
         typer.echo(f"The sandbox listens on {url} (Ctrl-C stops it).")
         server.run(sandbox.create_sandbox(base_url=url, service_url=service), listener)
 
@@ -84,10 +94,10 @@ def serve_sandbox(
 def check_config() -> None:
     """Print the settings in effect, secrets masked; say all that is wrong with them."""
     loaded = settings.load()
-    recipes = registry.load(loaded.recipes)
+    server.Service(loaded)
     for name, value, purpose in loaded.effective():
         typer.echo(f"# {purpose}\n{name}={value}\n")
-    typer.echo(f"# {len(recipes)} recipes: {', '.join(recipes)}")
+    typer.echo(f"# Recipes: {', '.join(registry.load(loaded.recipes))}")
 
 
 def sandbox_settings(url: str) -> Settings:
@@ -95,10 +105,9 @@ def sandbox_settings(url: str) -> Settings:
 
     What the environment says of anything else counts; what it leaves open gets what suits a demonstration.
     """
-    digest = hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()
     loaded = settings.load(
         defaults={
-            PREFIX + "API_KEYS": f"sandbox:sha256:{digest}",
+            PREFIX + "API_KEYS": f"{SANDBOX_KEY_NAME}:sha256:{hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()}",
             PREFIX + "BROWSER_TTL": "0s",
             PREFIX + "CACHE_TTL": "1s",
             PREFIX + "LOG_FORMAT": "console",
@@ -114,24 +123,28 @@ def sandbox_settings(url: str) -> Settings:
     return loaded.model_copy(update={"allowed_origins": (*loaded.allowed_origins, *demo)})
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, listener: socket.socket) -> str:
     """Return the URL under which this machine reaches an address it listens on."""
+    port = listener.getsockname()[1]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _welcome(service_url: str, sandbox_url: str, recipes: registry.Registry) -> str:
-    calls = "\n".join(f"  {_curl(service_url, recipe)}" for recipe in recipes.values())
+def _welcome(service_url: str, sandbox_url: str, loaded: Settings) -> str:
+    key = SANDBOX_API_KEY if SANDBOX_KEY_NAME in dict(loaded.api_keys) else "<your API key>"
+    calls = [_curl(service_url, recipe, key) for recipe in registry.load(loaded.recipes).values()]
     return (
         f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
         f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n\n"
-        f"Or ask what a visitor should see:\n{calls}\n\n"
+        "Or ask what a visitor should see:\n" + "".join(f"  {call}\n" for call in calls) + "\n"
         "Ctrl-C stops both.\n"
     )
 
 
-def _curl(service_url: str, recipe: AnyRecipe) -> str:
+def _curl(service_url: str, recipe: AnyRecipe, key: str) -> str:
     """Return a call of a recipe that works when pasted: its access says which proof it takes."""
-    visitor: dict[Access, str] = {"public": SANDBOX_USER, "verified": SANDBOX_VISITOR, "server": SANDBOX_USER}
-    proof = f" -H 'Authorization: Bearer {SANDBOX_API_KEY}'" if recipe.access == "server" else ""
-    return f"curl{proof} '{service_url}/api/{recipe.name}?{visitor[recipe.access]}'"
+    server_only = recipe.access == "server" or recipe.collection == "accounts"
+    visitor = SANDBOX_VISITOR if recipe.access == "verified" else SANDBOX_USER
+    about = SANDBOX_ACCOUNT if recipe.collection == "accounts" else visitor
+    proof = f" -H 'Authorization: Bearer {key}'" if server_only else ""
+    return f"curl{proof} '{service_url}/api/{recipe.name}?{about}'"

@@ -32,6 +32,7 @@ NO_DEFAULT = inspect.Parameter.empty
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _EVENT_TYPES = (tuple[Event, ...], Sequence[Event])
+_UNIONS = (Union, UnionType)
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -48,7 +49,7 @@ class Parameter:
         """Return the value of a request parameter; raise `BadParameter` if it is not of the type or out of bounds."""
         assert isinstance(self.need, Param)  # noqa: S101 -- a caller's mistake, not a visitor's
         try:
-            return msgspec.convert(text, Annotated[self.type, self.need.meta()], strict=False)
+            return msgspec.convert(text, _bounded(self.type, self.need), strict=False)
         except msgspec.ValidationError as error:
             raise BadParameter(self.name, f"is not valid: {_lowered(str(error))}.") from None
 
@@ -138,12 +139,14 @@ class Recipe(Generic[P, R_co]):
         function: Callable[..., R_co] = self.function  # its arguments were checked when it was declared
         try:
             result = function(**arguments)
-        except Exception as error:  # the boundary to foreign code
+        except (Exception, SystemExit) as error:
             raise RecipeFailed("raised") from error
         try:
-            return msgspec.Raw(msgspec.json.encode(msgspec.convert(result, self.returns)))
-        except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            answer = msgspec.json.encode(result)
+            msgspec.json.decode(answer, type=self.returns)  # what is sent is what is checked, down to each member
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise RecipeFailed("returned") from error
+        return msgspec.Raw(answer)
 
 
 def recipe(
@@ -160,15 +163,18 @@ def recipe(
     Raises:
         RecipeLoadError: the declaration is wrong; says where, why, and what to write instead.
     """
+    if callable(name):
+        raise RecipeLoadError(_place(name), 'give the recipe a name: write @recipe("name")')
 
     def declare(function: Callable[P, R_co]) -> Recipe[P, R_co]:
         where = _place(function)
         try:
-            _check_function(name, function)
+            _check_words(name, access, collection)
+            _check_function(function)
             hints = get_type_hints(function, include_extras=True)
             parameters = tuple(_parameter(one, hints) for one in inspect.signature(function).parameters.values())
             returns = _returns(hints)
-        except (TypeError, ValueError, NameError) as error:
+        except (TypeError, ValueError, NameError, AttributeError, SyntaxError, re.error) as error:
             raise RecipeLoadError(where, f"recipe {name!r}: {error}") from None
         seconds = float("inf") if ttl is None else ttl.total_seconds()
         return Recipe(name, function, access, collection, seconds, parameters, returns, where)
@@ -176,18 +182,29 @@ def recipe(
     return declare
 
 
-def _place(function: Callable[..., object]) -> str:
-    code = inspect.unwrap(function).__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
+def _place(function: object) -> str:
+    """Return file and line of a function, or of whatever was decorated in its place."""
+    if inspect.isfunction(function):
+        return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    return function.where if isinstance(function, Recipe) else repr(function)
 
 
-def _check_function(name: str, function: Callable[..., object]) -> None:
+def _check_words(name: str, access: str, collection: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError("a name is lowercase words joined by hyphens, like 'recommended-posts'")
     if name in RESERVED_NAMES:
         raise ValueError(f"the names {' and '.join(sorted(RESERVED_NAMES))} are taken by routes of the service")
-    if inspect.iscoroutinefunction(function):
+    if access not in get_args(Access):
+        raise ValueError(f"access is one of {', '.join(get_args(Access))}, not {access!r}")
+    if collection not in get_args(Collection):
+        raise ValueError(f"collection is one of {', '.join(get_args(Collection))}, not {collection!r}")
+
+
+def _check_function(function: object) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError("a recipe is a plain function, not async: it does no I/O; what needs I/O is a provider")
+    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError("a recipe is a plain function that returns its answer, decorated once")
 
 
 def _parameter(declared: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
@@ -212,7 +229,7 @@ def _check_parameter(one: Parameter) -> None:
     if isinstance(one.need, Now) and one.type is not datetime:
         raise TypeError(f"parameter {one.name!r} receives a `datetime`: write that as its type")
     if isinstance(one.need, Trait):
-        msgspec.json.Decoder(one.type)  # raises TypeError for a type that no JSON value can have
+        msgspec.json.schema(one.type)  # raises TypeError for a type that no JSON value can have
     if isinstance(one.need, Param):
         _check_param(one, one.need)
 
@@ -224,7 +241,8 @@ def _check_param(one: Parameter, need: Param) -> None:
         raise TypeError(
             f"parameter {one.name!r} comes from a query string: str, int, float, bool, a Literal or optional"
         )
-    bounded: Any = Annotated[one.type, need.meta()]
+    bounded = _bounded(one.type, need)
+    msgspec.json.Decoder(bounded)  # raises TypeError for bounds that do not fit the type
     try:
         if one.default is not NO_DEFAULT:
             msgspec.convert(one.default, bounded)
@@ -232,8 +250,15 @@ def _check_param(one: Parameter, need: Param) -> None:
         raise ValueError(f"the default of parameter {one.name!r} breaks its own bounds: {error}") from None
 
 
+def _bounded(hint: Any, need: Param) -> Any:  # noqa: ANN401 -- a type, which has no type
+    """Return a type within a parameter's bounds; that it may be absent is no bound's business."""
+    members = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+    bounded = tuple(one if one is type(None) else Annotated[one, need.meta()] for one in members)
+    return Union[bounded]  # noqa: UP007 -- of as many members as there are
+
+
 def _is_scalar(hint: object) -> bool:
-    if get_origin(hint) in {Union, UnionType}:
+    if get_origin(hint) in _UNIONS:
         return all(_is_scalar(one) for one in get_args(hint))
     return hint in _SCALARS or get_origin(hint) is Literal
 

@@ -88,12 +88,13 @@ class Engine:
         """Return what is known of the visitor's first profile that exists, for these calls' sections."""
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
-        snapshot = Snapshot(fresh_for=float("inf"))
+        snapshot, fresh_for = Snapshot(), float("inf")
         for external_id in visitor.external_ids(collection) if sections else ():
             snapshot = await self._source.fetch(Ask(collection, external_id, sections, deadline))
+            fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
             if snapshot.found or snapshot.failed:  # after a failure nobody knows whether the next id is a stranger's
                 break
-        return snapshot
+        return Snapshot(snapshot.sections, snapshot.failed, fresh_for)
 
     async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
@@ -114,7 +115,7 @@ class Engine:
                 return replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
             fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
-            return replace(fallback, fresh_for=0.0)
+            return fallback if fallback.error else replace(fallback, provenance="default")
 
     def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
         items = {name: self._providers[name].items() for name in call.recipe.providers}

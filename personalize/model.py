@@ -1,7 +1,7 @@
 """Values: what a request is about, what is known of a profile, and items of content. No I/O."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -65,7 +65,10 @@ class Event(Struct, frozen=True):
     def number(self, name: str) -> float | None:
         """Return a property that is a number."""
         value = self.properties.get(name)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        try:
+            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        except OverflowError:  # JSON's whole numbers have no end
+            return None
 
     def link(self, name: str) -> str | None:
         """Return a property that is an http(s) link."""
@@ -158,10 +161,8 @@ class Posts:
         for post in posts:
             unique.setdefault(post.url, post)
         self._newest = tuple(sorted(unique.values(), key=_published, reverse=True))
-        self._by_category: dict[str, list[Post]] = {}
-        for post in self._newest:
-            for key in {key for category in post.categories for key in _category_keys(category)}:
-                self._by_category.setdefault(key, []).append(post)
+        self._by_name = _indexed(self._newest, _folded)
+        self._by_slug = _indexed(self._newest, _slug)
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -174,19 +175,28 @@ class Posts:
         """Return the posts of a category, newest first: by its name or its slug, in any case; none for `None`."""
         if category is None:
             return []
-        for key in _category_keys(category):
-            if found := self._by_category.get(key):
-                return list(found)
-        return []
+        return list(self._by_name.get(_folded(category)) or self._by_slug.get(_slug(category)) or ())
 
 
 def _published(post: Post) -> datetime:
     return post.published_at or _OLDEST
 
 
-def _category_keys(category: str) -> tuple[str, str]:
-    """Return a category's name and its slug (`Größe & Maß` → `grose-mas`, as WordPress writes it), case folded."""
-    name = category.strip().casefold()
+def _indexed(posts: Iterable[Post], key_of: Callable[[str], str]) -> dict[str, list[Post]]:
+    """Return the posts by a key of their categories, leaving out what has none (`&` has no slug)."""
+    index: dict[str, list[Post]] = {}
+    for post in posts:
+        for key in {key_of(category) for category in post.categories} - {""}:
+            index.setdefault(key, []).append(post)
+    return index
+
+
+def _folded(category: str) -> str:
+    return category.strip().casefold()
+
+
+def _slug(category: str) -> str:
+    """Return a category's slug as WordPress writes it: `Größe & Maß` becomes `grose-mas`."""
     plain = unicodedata.normalize("NFKD", category.replace("ß", "s").casefold())
     words = "".join(letter if letter.isalnum() else " " for letter in plain if not unicodedata.combining(letter))
-    return name, "-".join(words.split())
+    return "-".join(words.split())

@@ -37,17 +37,20 @@ class Registry(Mapping[str, AnyRecipe]):
         self._recipes = MappingProxyType(dict(sorted(by_name.items())))
 
     def __getitem__(self, name: str) -> AnyRecipe:
-        """Return a recipe; raise `UnknownRecipe` where there is none of that name."""
-        try:
-            return self._recipes[name]
-        except KeyError:
-            raise UnknownRecipe("There is no recipe of that name.") from None
+        return self._recipes[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._recipes)
 
     def __len__(self) -> int:
         return len(self._recipes)
+
+    def find(self, name: str) -> AnyRecipe:
+        """Return a recipe for a caller; raise `UnknownRecipe` where there is none of that name."""
+        recipe = self._recipes.get(name)
+        if recipe is None:
+            raise UnknownRecipe("There is no recipe of that name.")
+        return recipe
 
 
 def load(sources: Sequence[str]) -> Registry:
@@ -59,7 +62,7 @@ def load(sources: Sequence[str]) -> Registry:
     Raises:
         RecipeLoadError: a source is not there, has no recipe, cannot be imported, or repeats a name.
     """
-    return Registry(recipe for source in sources for recipe in _recipes_of(source))
+    return Registry(recipe for source in dict.fromkeys(sources) for recipe in _recipes_of(source))
 
 
 def shipped_folder() -> Path:
@@ -94,7 +97,8 @@ def _holds_recipes(file: Path) -> bool:
 
 def _module_from(file: Path) -> ModuleType:
     """Execute a file as a module of its own, so that a recipe needs neither a package nor an installation."""
-    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
+    file = file.resolve()  # as tracebacks will name it
+    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
     spec = importlib.util.spec_from_file_location(f"personalize_recipe_{file.stem}_{digest}", file)
     if spec is None or spec.loader is None:
         raise RecipeLoadError(str(file), "a recipe's file is a Python module: name it *.py")
@@ -102,22 +106,20 @@ def _module_from(file: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except RecipeLoadError:
-        raise
-    except Exception as error:  # the boundary to foreign code: whatever it raises is one plain sentence
-        raise RecipeLoadError(_blamed(error, str(file)), _told(error)) from error
+    except BaseException as error:
+        del sys.modules[spec.name]
+        raise _refusal(error, str(file)) from error
     return module
 
 
 def _module_named(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except RecipeLoadError:
-        raise
-    except ModuleNotFoundError as error:
-        raise RecipeLoadError(name, f"is neither a file, nor a folder, nor a module ({error})") from None
-    except Exception as error:  # the same boundary as above
-        raise RecipeLoadError(_blamed(error, name), _told(error)) from error
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise RecipeLoadError(name, "is neither a file, nor a folder, nor a module that can be found") from None
+        spec = importlib.util.find_spec(name)
+        raise _refusal(error, (spec and spec.origin) or name) from error
 
 
 def _declared_in(module: ModuleType) -> list[AnyRecipe]:
@@ -126,14 +128,21 @@ def _declared_in(module: ModuleType) -> list[AnyRecipe]:
     return [recipe for recipe in recipes if recipe.function.__module__ == module.__name__]
 
 
-def _blamed(error: Exception, file: str) -> str:
+def _refusal(error: BaseException, file: str) -> BaseException:
+    """Return what to raise when executing a recipe's module failed.
+
+    This is a boundary to foreign code: whatever that raises, its own exit included, is told as one plain sentence; only
+    our own sentences and the user's Ctrl-C pass as they are.
+    """
+    if isinstance(error, RecipeLoadError) or not isinstance(error, Exception | SystemExit):
+        return error
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return RecipeLoadError(_blamed(error, file), f"{type(error).__name__}: {message}")
+
+
+def _blamed(error: BaseException, file: str) -> str:
     """Return file and line of an exception, as near to the recipe as the traceback tells."""
     if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}"
+        return f"{error.filename or file}:{error.lineno}" if error.lineno else file
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f"{file}:{lines[-1]}" if lines else file
-
-
-def _told(error: Exception) -> str:
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {message}"

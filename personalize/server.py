@@ -1,5 +1,6 @@
 """Serving: sockets, workers and signals around uvicorn."""
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -25,8 +26,13 @@ DRAIN_SECONDS = 20
 """What requests under way are given when the service is told to stop."""
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Return a listening socket: connections made from now on wait until the service is up.
+
+    Args:
+        host: a name or an address, IPv6 without brackets.
+        port: 0 takes one that is free.
+        option: what the caller could have said instead, for the message.
 
     Raises:
         ConfigurationError: the address is taken, not ours, or not allowed.
@@ -39,24 +45,39 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        reason = f"cannot listen on {host}:{port}: {error.strerror or error}"
-        raise ConfigurationError(f"Personalize {reason}. Choose another with --port.") from None
+        advice = f" Choose another with {option}." if error.errno in {errno.EADDRINUSE, errno.EACCES} else ""
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        reason = f"cannot listen on {where}: {error.strerror or error}"
+        raise ConfigurationError(f"Personalize {reason}.{advice}") from None
     listener.set_inheritable(True)
     return listener
 
 
-def serve(settings: Settings, listener: socket.socket, *, workers: int) -> None:
-    """Answer requests until told to stop by SIGTERM or SIGINT.
+class Service:
+    """The service of a deployment, put together but not yet listening.
+
+    Args:
+        settings: what the deployment says about itself.
+        workers: processes that answer side by side.
 
     Raises:
-        ConfigurationError: the settings do not make a service; told before any worker starts.
+        ConfigurationError: the settings do not make a service.
     """
-    app = _application(settings)
-    if workers == 1:
-        run(app, listener)
-    else:
-        config = _config(partial(_application, settings), factory=True, workers=workers)
-        Multiprocess(config, sockets=[listener]).run()
+
+    def __init__(self, settings: Settings, *, workers: int = 1) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._app = _application(
+            settings
+        )  # with several workers each makes its own, and this one has told what is wrong
+
+    def run(self, listener: socket.socket) -> None:
+        """Answer requests until told to stop by SIGTERM or SIGINT."""
+        if self._workers == 1:
+            run(self._app, listener)
+        else:
+            config = _config(partial(_application, self._settings), factory=True, workers=self._workers)
+            Multiprocess(config, sockets=[listener]).run()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -25,7 +25,14 @@ MIN_KEY_LENGTH = 16
 _INJECTED = re.compile(r"PERSONALIZE_(SERVICE_.*|PORT.*)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_API_KEY = re.compile(r"(?:(?P<name>[A-Za-z0-9_-]+):)?(?:sha256:(?P<digest>[0-9a-f]{64})|(?P<key>[^:\s]+))")
+_SECRET_PARTS = re.compile(r"(?<=://)[^/@]*(?=@)|(?<=\?).*")
+"""Where a URL may carry a secret: before the host, and in the query."""
+_HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
+_PORTS = {"http": 80, "https": 443}
+# A key is what an HTTP header can carry: printable ASCII, here without the colon that ends its name.
+_API_KEY = re.compile(
+    r"(?:(?!sha256:)(?P<name>[\w-]+):)?(?:sha256:(?P<digest>[0-9a-fA-F]{64})|(?P<key>[!-9;-~]+))", re.ASCII
+)
 
 
 def _seconds(text: object) -> object:
@@ -43,50 +50,72 @@ def _listed(text: object) -> object:
 
 def _exact_origin(origin: str) -> str:
     """Return an origin as browsers send it (RFC 6454): scheme, host, port, nothing else."""
-    parts = urlsplit(origin)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+    if "@" in origin:
+        raise ValueError("an origin has no user name: write it like https://blog.example.com")
+    scheme, _, rest = origin.lower().partition("://")
+    host, _, port = rest.rpartition(":") if re.search(r":\d*$", rest) else (rest, "", "")
+    exact = scheme in _PORTS and _HOST.fullmatch(host) and (rest == host or re.fullmatch(r"[1-9]\d{0,4}", port))
+    if not exact:
         raise ValueError(f"{origin!r} is not an exact origin: write it like https://blog.example.com")
-    if "*" in origin or "@" in parts.netloc:
-        raise ValueError(f"{origin!r} is not one exact origin: wildcards and user names are not accepted")
+    if port == str(_PORTS[scheme]):
+        raise ValueError(f"{origin!r} is never sent: browsers leave out {scheme}'s own port")
     return origin.lower()
 
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("write an http(s) URL without user name or query, like https://profiles.segment.com")
     return url.rstrip("/").removesuffix("/v1")
 
 
 def _content_location(location: str) -> str:
     """Return an http(s) URL, or the path of a file that can be read."""
-    if urlsplit(location).scheme in {"http", "https"}:
+    parts = urlsplit(location)
+    if parts.scheme in _PORTS:
+        if not parts.hostname:
+            raise ValueError("this URL names no host")
         return location
-    path = Path(location.removeprefix("file://"))
-    if not path.is_file() or not os.access(path, os.R_OK):
+    path = Path(unquote(location.removeprefix("file://")) if location.startswith("file://") else location)
+    try:
+        readable = path.is_file() and os.access(path, os.R_OK)
+    except OSError:  # longer than a path may be, or below a folder that may not be entered
+        readable = False
+    if not readable:
         raise ValueError(f"there is no readable file {str(path)!r}, and it is no http(s) URL")
     return str(path)
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+    try:
+        parts = urlsplit(url.get_secret_value())
+        sound = parts.scheme in {"redis", "rediss", "unix"} and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number
+        sound = False
+    if not sound:
         raise ValueError("write a redis://, rediss:// or unix:// URL")
     return url
 
 
+def _long_enough(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < MIN_KEY_LENGTH:
+        raise ValueError(f"write {MIN_KEY_LENGTH} characters or more")
+    return key
+
+
 def _hashed_keys(text: object) -> object:
-    """Return API keys by name, each only as the SHA-256 of the key."""
-    keys: dict[str, bytes] = {}
+    """Return the names of API keys, each with the SHA-256 of its key only."""
+    keys: list[tuple[str, bytes]] = []
     for number, entry in enumerate(part for part in str(text).split(",") if part.strip()):
         match = _API_KEY.fullmatch(entry.strip())
         if match is None or (match["key"] and len(match["key"]) < MIN_KEY_LENGTH):
             raise ValueError(
-                f"entry {number + 1}: write `name:key`, the key without colons and of {MIN_KEY_LENGTH} characters or "
-                "more, or `name:sha256:` and 64 hexadecimal digits"
+                f"entry {number + 1}: write `name:key`, the key of {MIN_KEY_LENGTH} ASCII characters or more without "
+                "colons, or `name:sha256:` and 64 hexadecimal digits"
             )
         digest = bytes.fromhex(match["digest"]) if match["digest"] else hashlib.sha256(match["key"].encode()).digest()
-        keys[match["name"] or f"key{number + 1}"] = digest
-    return keys
+        keys.append((match["name"] or f"key{number + 1}", digest))
+    return tuple(keys)
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
@@ -111,26 +140,31 @@ class Settings(BaseModel):
         Field(description="The Redis that replicas share; unset: each remembers for itself."),
     ] = None
     hash_key: Annotated[
-        SecretStr | None, Field(min_length=16, description="The key of the hashes that stand for ids in Redis.")
+        Annotated[SecretStr, AfterValidator(_long_enough)] | None,
+        Field(description="The key of the hashes that stand for ids in Redis."),
     ] = None
     allowed_origins: Annotated[Origins, Field(description="Pages that may ask from a browser, as exact origins.")] = ()
     api_keys: Annotated[
-        Annotated[dict[str, bytes], BeforeValidator(_hashed_keys)],
-        Field(description="Keys of our own servers: `name:key`, comma-separated."),
-    ] = Field(default_factory=dict)
+        Annotated[tuple[tuple[str, bytes], ...], BeforeValidator(_hashed_keys)],
+        Field(repr=False, description="Keys of our own servers: `name:key`, comma-separated."),
+    ] = ()
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)
     posts_url: Annotated[
         Annotated[str, AfterValidator(_content_location)] | None,
-        Field(description="The blog's RSS or Atom feed: a URL or a file."),
+        Field(repr=False, description="The blog's RSS or Atom feed: a URL or a file."),
     ] = None
     deadline: Annotated[Seconds, Field(ge=0.05, le=2.0, description="What a browser's request may wait.")] = 0.8
-    cache_ttl: Annotated[Seconds, Field(ge=0, description="The greatest age at which a profile counts as fresh.")] = (
-        300.0
+    cache_ttl: Annotated[
+        Seconds, Field(ge=0, le=86400, description="The greatest age at which a profile counts as fresh.")
+    ] = 300.0
+    negative_ttl: Annotated[
+        Seconds, Field(ge=0, le=86400, description="For how long an unknown visitor stays unknown.")
+    ] = 30.0
+    browser_ttl: Annotated[Seconds, Field(ge=0, le=86400, description="For how long a browser may keep an answer.")] = (
+        60.0
     )
-    negative_ttl: Annotated[Seconds, Field(ge=0, description="For how long an unknown visitor stays unknown.")] = 30.0
-    browser_ttl: Annotated[Seconds, Field(ge=0, description="For how long a browser may keep an answer.")] = 60.0
     log_format: Annotated[Literal["console", "json"], Field(description="Log lines for people or collectors.")] = "json"
 
     def effective(self) -> Iterator[tuple[str, str, str]]:
@@ -176,7 +210,7 @@ def load(
 
 def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
     """Return the named values, with each secret's file read; blank values count as not set."""
-    values = {name: value for name, value in named.items() if value.strip()}
+    values = {name: value.strip() for name, value in named.items() if value.strip()}
     for secret in sorted(SECRETS):
         path = values.pop(f"{PREFIX}{secret}_FILE", None)
         if path is None:
@@ -188,7 +222,8 @@ def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
             values[PREFIX + secret] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            problems.append(f"{PREFIX}{secret}_FILE: {path!r} cannot be read: {reason}.")
+            shown = repr(path) if os.sep in path else "what it names"  # perhaps the secret itself, by mistake
+            problems.append(f"{PREFIX}{secret}_FILE: {shown} cannot be read: {reason}.")
             values[PREFIX + secret] = MASK * MIN_KEY_LENGTH  # stands in, so that it is not reported missing as well
     return values
 
@@ -197,7 +232,7 @@ def _known(name: str, problems: list[str]) -> bool:
     if _field(name) in Settings.model_fields:
         return True
     names = [PREFIX + field.upper() for field in Settings.model_fields]
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
     problems.append(f"{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
     return False
 
@@ -218,10 +253,8 @@ def _field(name: str) -> str:
 def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever a setting holds
     if isinstance(value, SecretStr):
         return MASK
-    if isinstance(value, dict):
-        return ", ".join(f"{name}:{MASK}" for name in value)
     if isinstance(value, tuple):
-        return ", ".join(value)
+        return ", ".join(one if isinstance(one, str) else f"{one[0]}:{MASK}" for one in value)
     if isinstance(value, float):
         return f"{value:g}s"
-    return "" if value is None else str(value)
+    return "" if value is None else _SECRET_PARTS.sub(MASK, str(value))

@@ -30,7 +30,7 @@ def configure(log_format: LogFormat) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # whatever that is when an event is written
     )
 
 
@@ -89,9 +89,9 @@ def hash_key_derived() -> None:
     _log.warning("hash_key_derived", setting="PERSONALIZE_HASH_KEY")
 
 
-def answer_failed(path: str, error: BaseException) -> None:
+def answer_failed(request_id: str, error: BaseException) -> None:
     """A request ended in an unexpected exception: a defect of the service."""
-    _log.error("answer_failed", path=path, **_described(error))
+    _log.error("answer_failed", request_id=request_id, **_described(error))
 
 
 def _described(error: BaseException | None) -> dict[str, str]:

@@ -3,15 +3,16 @@
 import re
 from dataclasses import dataclass
 
-from personalize.declare import Access
 from personalize.errors import BadCredentials, ProofRequired
 from personalize.model import Visitor
+from personalize.registry import AnyRecipe
 from personalize.trust.keys import ApiKeys
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
-# RFC 9562: any version. 122 random bits cannot be guessed, and analytics.js makes anonymous ids of this form.
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+# RFC 9562, versions 4 and 7: their random bits cannot be guessed, while other versions tell a time and a machine.
+# analytics.js and the mobile libraries make anonymous ids of version 4.
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,15 @@ def identify(authorization: str | None, keys: ApiKeys) -> Caller:
     return Caller(server=keys.name_of(match[1]))
 
 
-def authorize(access: Access, visitor: Visitor, caller: Caller) -> None:
-    """Let a caller ask a recipe of this access level about a visitor.
+def authorize(recipe: AnyRecipe, visitor: Visitor, caller: Caller) -> None:
+    """Let a caller ask a recipe about a visitor.
 
     Raises:
         ProofRequired: says what is missing, and nothing about whether the visitor exists.
     """
-    if caller.server is not None or access == "public":
+    if caller.server is not None or recipe.access == "public":
         return
-    if access == "server":
+    if recipe.access == "server" or recipe.collection == "accounts":  # no visitor can prove to be an account
         raise ProofRequired("This recipe is for servers: send an API key as `Authorization: Bearer <key>`.")
     if visitor.user_id is not None:
         raise ProofRequired(

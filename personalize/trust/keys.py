@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from personalize.errors import BadCredentials
 
@@ -11,11 +11,11 @@ class ApiKeys:
     """Recognises keys without holding them.
 
     Args:
-        digests: the SHA-256 of each live key, by the key's name; two of one server may live side by side.
+        digests: the name and the SHA-256 of each live key; two of one name may live side by side.
     """
 
-    def __init__(self, digests: Mapping[str, bytes]) -> None:
-        self._digests = dict(digests)
+    def __init__(self, digests: Iterable[tuple[str, bytes]]) -> None:
+        self._digests = tuple(digests)
 
     def name_of(self, key: str) -> str:
         """Return the name of a key; the same work is done for one that is not known.
@@ -24,7 +24,7 @@ class ApiKeys:
             BadCredentials: no live key is this one.
         """
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        names = [name for name, known in self._digests.items() if hmac.compare_digest(known, digest)]
+        names = [name for name, known in self._digests if hmac.compare_digest(known, digest)]
         if not names:
             raise BadCredentials("The `Authorization` header carries no key that is known here.")
         return names[0]

@@ -99,7 +99,7 @@ class LastLine:
         except Exception as error:
             if scope["type"] != "http" or begun:
                 raise
-            logs.answer_failed(scope["path"], error)
+            logs.answer_failed(scope["state"]["request_id"], error)
             detail = "Something went wrong here; the request id finds it in the logs."
             await responses.problem_of(500, "internal_error", detail, Request(scope))(scope, receive, send)
 

@@ -28,4 +28,9 @@ class Operations:
     async def metrics(self, request: Request) -> Response:
         """Show the metrics in the format that the scraper accepts."""
         encoder, content_type = exposition.choose_encoder(request.headers.get("Accept", ""))
-        return Response(encoder(self._registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+        headers = {
+            "Content-Type": content_type,
+            "Cache-Control": responses.NO_STORE,
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(encoder(self._registry), headers=headers)

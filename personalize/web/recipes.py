@@ -52,7 +52,7 @@ class RecipeAnswers:
         started = time.perf_counter()
         name, label = request.path_params["recipe"], PersonalizeError.label
         try:
-            outcome = await self._answer(self._registry[name], request)
+            outcome = await self._answer(self._registry.find(name), request)
             label = outcome.provenance
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word
@@ -68,7 +68,7 @@ class RecipeAnswers:
     async def _answer(self, recipe: AnyRecipe, request: Request) -> Outcome:
         caller = access.identify(request.headers.get("Authorization"), self._keys)
         query = params.parse(request.scope["query_string"], recipe)
-        access.authorize(recipe.access, query.visitor, caller)
+        access.authorize(recipe, query.visitor, caller)
         seconds = self._deadline if caller.server is None else min(self._deadline, SERVER_DEADLINE)
         deadline = asyncio.get_running_loop().time() + seconds
         [outcome] = await self._engine.serve([Call(recipe, query.params)], query.visitor, deadline)

@@ -1,0 +1,153 @@
+"""Log events: where they go, what they look like, and what they never say."""
+
+import ast
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from personalize.telemetry import logs
+from personalize.telemetry.logs import LogFormat
+
+CANARY = "canary@example.com"
+SOURCES = Path(logs.__file__).parents[1]
+EVENTS = {
+    name: function
+    for name, function in vars(logs).items()
+    if isinstance(function, FunctionType) and function.__module__ == logs.__name__ and not name.startswith("_")
+}
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured() -> Iterator[None]:
+    """Leave logging as it was found."""
+    yield
+    structlog.reset_defaults()
+
+
+def raised(error: Exception) -> Exception:
+    """Return an exception with the traceback of having been raised here."""
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_events_go_to_standard_error(log_format: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output belongs to commands; an event is one line."""
+    logs.configure(log_format)
+    logs.service_started(3)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "service_started" in err
+
+
+def test_json_lines_are_for_collectors(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is one object with the event, its level, the time in UTC, and the event's values."""
+    logs.configure("json")
+    logs.provider_failed("posts", "https://blog.example answered 503")
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "provider_failed",
+        "level": "warning",
+        "provider": "posts",
+        "reason": "https://blog.example answered 503",
+    }
+
+
+def told(event: Callable[[], None]) -> dict[str, object]:
+    """Return what one event says."""
+    with capture_logs() as events:
+        event()
+    [said] = events
+    return dict(said)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (lambda: logs.service_started(2), {"log_level": "info", "recipes": 2}),
+        (logs.service_stopped, {"log_level": "info"}),
+        (lambda: logs.recipe_failed("r", "overran"), {"log_level": "error", "recipe": "r", "reason": "overran"}),
+        (
+            lambda: logs.profile_read_failed("traits", ValueError("The Profile API answered 503.")),
+            {"log_level": "warning", "section": "traits", "reason": "The Profile API answered 503."},
+        ),
+        (
+            lambda: logs.redis_failed("read", ConnectionError(CANARY)),
+            {"log_level": "warning", "operation": "read", "error": "ConnectionError"},
+        ),
+        (lambda: logs.cached_value_unreadable("events"), {"log_level": "warning", "section": "events"}),
+        (lambda: logs.provider_loaded("posts", 7), {"log_level": "info", "provider": "posts", "items": 7}),
+        (
+            lambda: logs.provider_failed("posts", "does not exist"),
+            {"log_level": "warning", "provider": "posts", "reason": "does not exist"},
+        ),
+        (
+            lambda: logs.provider_missing("posts", "PERSONALIZE_POSTS_URL"),
+            {"log_level": "warning", "provider": "posts", "setting": "PERSONALIZE_POSTS_URL"},
+        ),
+        (logs.hash_key_derived, {"log_level": "warning", "setting": "PERSONALIZE_HASH_KEY"}),
+    ],
+)
+def test_an_event_says_what_happened(event: Callable[[], None], said: dict[str, object]) -> None:
+    """Each event has its level and its values, and no others."""
+    assert {name: value for name, value in told(event).items() if name != "event"} == said
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda error: logs.answer_failed("/api/recommended-posts", error),
+        lambda error: logs.recipe_failed("recommended-posts", "raised", error),
+        lambda error: logs.profile_read_broke("traits", error),
+    ],
+)
+def test_a_foreign_exception_is_told_by_type_and_place(event: Callable[[Exception], None]) -> None:
+    """Its message may quote a visitor's id; where it was raised is what mends it."""
+    said = told(lambda: event(raised(LookupError(CANARY))))
+    assert said["error"] == "LookupError"
+    assert f"{Path(__file__).name}:" in str(said["where"])
+    assert str(said["where"]).endswith("raised")
+    assert CANARY not in str(said)
+
+
+def test_a_deep_traceback_is_told_from_its_innermost_frames() -> None:
+    """Five places, the innermost first, whatever called them."""
+
+    def down(levels: int) -> None:
+        if levels == 0:
+            raise LookupError(CANARY)
+        down(levels - 1)
+
+    def fall() -> None:
+        try:
+            down(20)
+        except LookupError as error:
+            logs.answer_failed("/livez", error)
+
+    places = str(told(fall)["where"]).split(" < ")
+    assert [place.rpartition(" ")[2] for place in places] == ["down"] * 5
+    innermost, *others = [int(place.rpartition(":")[2].split()[0]) for place in places]
+    assert all(innermost < other for other in others)
+
+
+@pytest.mark.parametrize("name", sorted(EVENTS))
+def test_every_event_is_explained(name: str) -> None:
+    """The functions are the catalogue of events: each has a sentence that says what it means."""
+    assert inspect.getdoc(EVENTS[name])
+
+
+def test_every_event_happens_somewhere() -> None:
+    """A catalogue with events that nothing logs would mislead whoever writes an alert."""
+    nodes = (node for file in SOURCES.rglob("*.py") for node in ast.walk(ast.parse(file.read_bytes())))
+    used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    assert {f"logs.{name}" for name in EVENTS} - used == set()

@@ -1,0 +1,67 @@
+"""Metrics: names, labels, and a registry of one's own."""
+
+import pytest
+from prometheus_client import CollectorRegistry, Metric
+
+from personalize.telemetry.metrics import LATENCY_BUCKETS, Metrics
+
+LABELS = {
+    "personalize_requests": {"recipe", "outcome"},
+    "personalize_request_seconds": {"recipe"},
+    "personalize_recipe_failures": {"recipe", "reason"},
+    "personalize_trait_mismatches": {"recipe", "parameter"},
+    "personalize_cache_reads": {"section", "tier"},
+    "personalize_redis_failures": {"operation"},
+    "personalize_upstream_requests": {"route", "outcome"},
+    "personalize_upstream_seconds": {"route"},
+    "personalize_provider_items": {"provider"},
+    "personalize_provider_loaded_timestamp_seconds": {"provider"},
+    "personalize_provider_failures": {"provider"},
+}
+
+
+def counted(metrics: Metrics) -> dict[str, Metric]:
+    """Return every metric by its name, after each has been used once."""
+    metrics.requests.labels("r", "fresh").inc()
+    metrics.request_seconds.labels("r").observe(0.001)
+    metrics.recipe_failures.labels("r", "raised").inc()
+    metrics.trait_mismatches.labels("r", "limit").inc()
+    metrics.cache_reads.labels("traits", "memory").inc()
+    metrics.redis_failures.labels("read").inc()
+    metrics.upstream_requests.labels("traits", "ok").inc()
+    metrics.upstream_seconds.labels("traits").observe(0.1)
+    metrics.provider_items.labels("posts").set(1)
+    metrics.provider_loaded.labels("posts").set(1)
+    metrics.provider_failures.labels("posts").inc()
+    return {metric.name: metric for metric in metrics.registry.collect()}
+
+
+def test_every_metric_has_its_name_and_labels() -> None:
+    """Dashboards and alerts rest on these names; each says what it counts."""
+    metrics = counted(Metrics(CollectorRegistry()))
+    labels = {name: {*metric.samples[0].labels} - {"le"} for name, metric in metrics.items()}
+    assert labels == LABELS
+    assert all(metric.documentation.endswith(".") for metric in metrics.values())
+
+
+def test_a_new_registry_counts_anew() -> None:
+    """Two services of one process, as in tests, do not count each other's requests."""
+    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    one.requests.labels("r", "fresh").inc()
+    labels = {"recipe": "r", "outcome": "fresh"}
+    assert one.registry.get_sample_value("personalize_requests_total", labels) == 1
+    assert other.registry.get_sample_value("personalize_requests_total", labels) is None
+
+
+def test_a_registry_takes_the_metrics_once() -> None:
+    """Metrics that would double every number are refused."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    with pytest.raises(ValueError, match="Duplicated"):
+        Metrics(registry)
+
+
+def test_latency_is_read_at_the_deadlines() -> None:
+    """The share of answers within 300 ms and 800 ms is a bucket's edge, not an estimate."""
+    assert {0.3, 0.8} < {*LATENCY_BUCKETS}
+    assert [*LATENCY_BUCKETS] == sorted({*LATENCY_BUCKETS})

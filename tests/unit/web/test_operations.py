@@ -1,0 +1,109 @@
+"""What the operator asks, and what the metrics say after some traffic."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.doubles import API_KEY, TOKEN, UUID, RecordingProfileApi, service
+
+CANARY = "canary-never-a-label"
+
+
+@pytest.fixture
+def api() -> RecordingProfileApi:
+    return RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+
+
+@pytest.fixture
+async def client(api: RecordingProfileApi) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of a service with a server's key."""
+    async with service(api, API_KEYS=f"web:{API_KEY}") as one:
+        yield one
+
+
+async def counts(client: httpx.AsyncClient, name: str) -> dict[tuple[str, ...], float]:
+    """Return a metric's values by its labels' values, in the order of the labels' names."""
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    samples = (sample for family in families for sample in family.samples)
+    return {
+        tuple(value for _, value in sorted(sample.labels.items())): sample.value
+        for sample in samples
+        if sample.name == name
+    }
+
+
+@pytest.mark.parametrize(("path", "status"), [("/livez", "alive"), ("/readyz", "ready")])
+async def test_the_service_says_how_it_is(
+    path: str, status: str, client: httpx.AsyncClient, api: RecordingProfileApi
+) -> None:
+    """Nobody may keep it, and Segment is not asked: an outage there is no reason to restart here."""
+    api.failure = httpx.ConnectError("away")
+    answered = await client.get(path)
+    assert (answered.status_code, answered.json()) == (200, {"status": status})
+    assert answered.headers["Cache-Control"] == "no-store"
+    assert api.calls == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("text/plain", "text/plain"),
+        ("*/*", "text/plain"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+    ],
+)
+async def test_metrics_come_as_the_scraper_likes(accept: str, content_type: str, client: httpx.AsyncClient) -> None:
+    """Prometheus' own format, or OpenMetrics for who asks; nobody may keep them."""
+    answered = await client.get("/metrics", headers={"Accept": accept})
+    assert answered.headers["Content-Type"].split(";")[0] == content_type
+    assert answered.headers["Cache-Control"] == "no-store"
+
+
+async def test_every_answer_is_counted_by_outcome(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
+    """One request, one count, under the recipe's name and a word for how it went; all are timed."""
+    posts = "/api/recommended-posts"
+    await client.get(f"{posts}?user_id=ada")
+    await client.get(f"{posts}?user_id=ada")
+    await client.get(f"{posts}?user_id=nobody")
+    await client.get(f"{posts}?user_id=ada&limit=0")
+    await client.get(f"{posts}?user_id=ada", headers={"Authorization": "Bearer no"})
+    await client.get("/api/last-viewed-not-purchased?user_id=ada")
+    api.failure = httpx.Response(503)
+    await client.get(f"{posts}?user_id=away")
+    await client.get("/livez")
+    assert await counts(client, "personalize_requests_total") == {
+        ("fresh", "recommended-posts"): 2,
+        ("negative", "recommended-posts"): 1,
+        ("invalid", "recommended-posts"): 1,
+        ("denied", "recommended-posts"): 1,
+        ("default", "recommended-posts"): 1,
+        ("denied", "last-viewed-not-purchased"): 1,
+    }
+    assert await counts(client, "personalize_request_seconds_count") == {
+        ("recommended-posts",): 6,
+        ("last-viewed-not-purchased",): 1,
+    }
+    assert await counts(client, "personalize_upstream_requests_total") == {
+        ("ok", "traits"): 1,
+        ("not_found", "traits"): 1,
+        ("server_fault", "traits"): 1,
+    }
+
+
+async def test_who_makes_up_names_makes_no_labels(client: httpx.AsyncClient) -> None:
+    """However many recipes are asked for that there are not, they are one time series."""
+    for number in range(50):
+        await client.get(f"/api/{CANARY}-{number}?user_id=ada")
+        await client.get(f"/{CANARY}-{number}")
+    assert await counts(client, "personalize_requests_total") == {("unknown", "unknown"): 50}
+
+
+async def test_nothing_of_a_caller_is_in_the_metrics(client: httpx.AsyncClient) -> None:
+    """Neither ids nor parameters, nor keys, nor our own token."""
+    await client.get(f"/api/recommended-posts?user_id={CANARY}&anonymous_id={UUID}")
+    await client.get(f"/api/recommended-posts?{CANARY}={CANARY}")
+    await client.get("/api/recommended-posts?user_id=u", headers={"Authorization": f"Bearer {CANARY}"})
+    metrics = (await client.get("/metrics")).text
+    assert not [secret for secret in (CANARY, UUID, API_KEY, TOKEN) if secret in metrics]

@@ -1,0 +1,90 @@
+"""Answers and problems: bodies, types and how long they may be kept."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.requests import Request
+
+from personalize.engine import Outcome
+from personalize.errors import (
+    BadCredentials,
+    BadParameter,
+    PersonalizeError,
+    ProofRequired,
+    RecipeFailed,
+    UnknownRecipe,
+)
+from personalize.web import responses
+
+
+def outcome(**options: Any) -> Outcome:
+    given: dict[str, Any] = {
+        "recipe": "hello",
+        "data": msgspec.Raw(b'["a"]'),
+        "personalized": True,
+        "degraded": False,
+        "provenance": "fresh",
+        "fresh_for": 300.0,
+    }
+    return Outcome(**(given | options))
+
+
+REQUEST = Request({"type": "http", "state": {"request_id": "r1"}, "headers": []})
+
+
+def test_an_answer_is_an_envelope_around_the_data() -> None:
+    """The recipe's own JSON goes out as it was encoded."""
+    answered = responses.answer(outcome(), browser_ttl=60.0)
+    assert answered.body == b'{"recipe":"hello","personalized":true,"degraded":false,"data":["a"]}'
+    assert (answered.status_code, answered.headers["Content-Type"]) == (200, "application/json")
+    assert answered.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("browser_ttl", "fresh_for", "seconds"),
+    [
+        (60.0, 300.0, 60),
+        (60.0, 12.9, 12),
+        (60.0, 0.9, 0),
+        (60.0, 0.0, 0),
+        (0.0, 300.0, 0),
+        (60.0, float("inf"), 60),
+        (0.5, float("inf"), 0),
+    ],
+)
+def test_a_browser_keeps_an_answer_no_longer_than_it_is_fresh(
+    browser_ttl: float, fresh_for: float, seconds: int
+) -> None:
+    """Nor longer than the setting says; and nobody else keeps it at all."""
+    answered = responses.answer(outcome(fresh_for=fresh_for), browser_ttl=browser_ttl)
+    assert answered.headers["Cache-Control"] == f"private, max-age={seconds}"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title", "code"),
+    [
+        (BadParameter("limit", "is required."), 400, "Bad Request", "invalid_parameter"),
+        (BadCredentials("No."), 401, "Unauthorized", "bad_credentials"),
+        (ProofRequired("No."), 403, "Forbidden", "proof_required"),
+        (UnknownRecipe("No."), 404, "Not Found", "unknown_recipe"),
+        (RecipeFailed("raised"), 500, "Internal Server Error", "recipe_failed"),
+        (PersonalizeError("No."), 500, "Internal Server Error", "internal_error"),
+    ],
+)
+def test_an_error_is_a_problem(error: PersonalizeError, status: int, title: str, code: str) -> None:
+    """RFC 9457, with the code that a program may look at and the id that finds the request in the logs."""
+    answered = responses.problem(error, REQUEST)
+    assert msgspec.json.decode(answered.body) == {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": str(error),
+        "code": code,
+        "request_id": "r1",
+    }
+    assert answered.status_code == status
+    assert answered.headers["Content-Type"] == "application/problem+json"
+    assert answered.headers["Cache-Control"] == "no-store"
+    assert answered.headers["X-Content-Type-Options"] == "nosniff"
+    assert answered.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
