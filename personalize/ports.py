@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from personalize.model import Collection, ExternalId, SectionName, Snapshot
 from personalize.needs import SectionSpec
-
-Priority = Literal["page", "refresh"]
-"""Who waits for a read: a visitor's page, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,6 @@ class Ask:
     external_id: ExternalId
     sections: Mapping[SectionName, SectionSpec]
     deadline: float
-    priority: Priority = "page"
 
 
 class ProfileSource(Protocol):
