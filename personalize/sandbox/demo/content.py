@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-SITE_NAME = "Hazel & Finch"
+SITE_NAME = "Example & Co"
 
 
 class Post(msgspec.Struct, frozen=True):
