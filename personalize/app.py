@@ -1,7 +1,6 @@
 """The composition root: settings become an application. Nothing is opened before its lifespan begins."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -37,24 +36,22 @@ from personalize.web.operations import Operations
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
 
-RECIPE_THREADS = 4
-"""Recipes hold Python's lock while they run: more threads would only let more slow ones wait side by side."""
-
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, *, transport: Transport | None = None) -> Starlette:
+def create_app(settings: Settings, *, recipes: Registry | None = None, transport: Transport | None = None) -> Starlette:
     """Return the service as an ASGI application.
 
     Args:
         settings: what the deployment says about itself.
+        recipes: those that the settings name, if they are loaded already.
         transport: carries requests to the Profile API in place of the pool, in a test.
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
     """
     metrics = Metrics(CollectorRegistry())
-    recipes = registry.load(settings.recipes)
+    recipes = recipes or registry.load(settings.recipes)
     parts = _assemble(settings, recipes, metrics, transport)
     answers = RecipeAnswers(
         recipes,
@@ -88,7 +85,6 @@ class Parts:
     connection: Connection | None
     providers: Mapping[str, ItemProvider]
     contexts: tuple[AbstractAsyncContextManager[object], ...]
-    pool: ThreadPoolExecutor
 
 
 def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None) -> Parts:
@@ -102,10 +98,9 @@ def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport
         metrics=metrics,
     )
     providers, contexts = _providers(settings, recipes, metrics)
-    pool = ThreadPoolExecutor(RECIPE_THREADS, thread_name_prefix="recipe")
     plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
-    engine = Engine(plan, source, providers, pool=pool, metrics=metrics)
-    return Parts(engine, source, client, connection, providers, contexts, pool)
+    engine = Engine(plan, source, providers, metrics=metrics)
+    return Parts(engine, source, client, connection, providers, contexts)
 
 
 def _client(settings: Settings, metrics: Metrics, transport: Transport | None) -> ProfileClient:
@@ -161,7 +156,7 @@ def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(logs.service_stopped)
-            stack.callback(parts.pool.shutdown, wait=False, cancel_futures=True)
+            stack.callback(parts.engine.close)
             for context in parts.contexts:
                 await stack.enter_async_context(context)
             if parts.connection is not None:

@@ -2,11 +2,12 @@
 
 import hashlib
 import socket
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from personalize import registry, sandbox, server, settings
+from personalize import sandbox, server, settings
 from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
@@ -72,7 +73,9 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -
         loaded = sandbox_settings(sandbox_url)
         service = server.Service(loaded, workers=workers)
         stand_in = sandbox.create_sandbox(base_url=sandbox_url, service_url=service_url)
-        typer.echo(_welcome(service_url, sandbox_url, loaded))
+        key = SANDBOX_API_KEY if SANDBOX_KEY_NAME in dict(loaded.api_keys) else "<your API key>"
+        calls = [_curl(service_url, recipe, key) for recipe in service.recipes.values()]
+        typer.echo(_welcome(service_url, sandbox_url, calls))
         with server.companion(stand_in, sandbox_listener):
             service.run(listener)
 
@@ -94,10 +97,10 @@ def serve_sandbox(
 def check_config() -> None:
     """Print the settings in effect, secrets masked; say all that is wrong with them."""
     loaded = settings.load()
-    server.Service(loaded)
+    service = server.Service(loaded)
     for name, value, purpose in loaded.effective():
         typer.echo(f"# {purpose}\n{name}={value}\n")
-    typer.echo(f"# Recipes: {', '.join(registry.load(loaded.recipes))}")
+    typer.echo(f"# Recipes: {', '.join(service.recipes)}")
 
 
 def sandbox_settings(url: str) -> Settings:
@@ -130,9 +133,7 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _welcome(service_url: str, sandbox_url: str, loaded: Settings) -> str:
-    key = SANDBOX_API_KEY if SANDBOX_KEY_NAME in dict(loaded.api_keys) else "<your API key>"
-    calls = [_curl(service_url, recipe, key) for recipe in registry.load(loaded.recipes).values()]
+def _welcome(service_url: str, sandbox_url: str, calls: Iterable[str]) -> str:
     return (
         f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
         f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n\n"

@@ -85,12 +85,12 @@ class Event(Struct, frozen=True):
 class Section(Struct, Generic[T_co], frozen=True):
     """One part of a profile, as one fetch found it.
 
-    `content` is `None` when the profile does not exist; `names` are the traits or events that were asked for;
+    `content` is `None` when the profile does not exist; `asked` says what was asked for, as its spec says it;
     `fetched_at` is in seconds since the epoch and travels with the value, so that nothing extends its age.
     """
 
     content: T_co | None
-    names: tuple[str, ...]
+    asked: tuple[str, ...]
     fetched_at: float
 
 

@@ -90,6 +90,11 @@ class TraitsSpec:
     names: tuple[str, ...]
     ttl: float
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What a section records of it: one that was asked for all of this answers it."""
+        return self.names
+
 
 @dataclass(frozen=True, slots=True)
 class EventsSpec:
@@ -102,6 +107,11 @@ class EventsSpec:
     def names(self) -> tuple[str, ...]:
         """The names of all events that any need wants, sorted."""
         return tuple(sorted({name for need in self.needs for name in need.names}))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What a section records of it: the needs with their limits, for fewer events do not answer for more."""
+        return tuple(f"{need.limit} {','.join(need.names)}" for need in self.needs)
 
 
 SectionSpec: TypeAlias = TraitsSpec | EventsSpec

@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from personalize import registry
 from personalize.app import create_app
 from personalize.errors import ConfigurationError
+from personalize.registry import Registry
 from personalize.settings import Settings
 from personalize.telemetry import logs
 
@@ -67,9 +69,9 @@ class Service:
     def __init__(self, settings: Settings, *, workers: int = 1) -> None:
         self._settings = settings
         self._workers = workers
-        self._app = _application(
-            settings
-        )  # with several workers each makes its own, and this one has told what is wrong
+        self.recipes = registry.load(settings.recipes)
+        # With several workers each makes its own application, and this one has told what is wrong.
+        self._app = _application(settings, self.recipes)
 
     def run(self, listener: socket.socket) -> None:
         """Answer requests until told to stop by SIGTERM or SIGINT."""
@@ -112,10 +114,10 @@ class QuietServer(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _application(settings: Settings) -> ASGIApp:
+def _application(settings: Settings, recipes: Registry | None = None) -> ASGIApp:
     """Return the service of one process."""
     logs.configure(settings.log_format)
-    return create_app(settings)
+    return create_app(settings, recipes=recipes)
 
 
 def _config(app: ASGIApp | Callable[[], ASGIApp], *, factory: bool = False, workers: int = 1) -> uvicorn.Config:

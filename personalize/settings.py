@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -20,12 +20,13 @@ from personalize.errors import SettingsError
 PREFIX = "PERSONALIZE_"
 MASK = "***"
 MIN_KEY_LENGTH = 16
+MAX_PORT = 65535
 
 # Kubernetes injects these for a Service named "personalize"; they are not ours.
 _INJECTED = re.compile(r"PERSONALIZE_(SERVICE_.*|PORT.*)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECRET_PARTS = re.compile(r"(?<=://)[^/@]*(?=@)|(?<=\?).*")
+_SECRET_PARTS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=\?).*")
 """Where a URL may carry a secret: before the host, and in the query."""
 _HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 _PORTS = {"http": 80, "https": 443}
@@ -33,6 +34,12 @@ _PORTS = {"http": 80, "https": 443}
 _API_KEY = re.compile(
     r"(?:(?!sha256:)(?P<name>[\w-]+):)?(?:sha256:(?P<digest>[0-9a-fA-F]{64})|(?P<key>[!-9;-~]+))", re.ASCII
 )
+
+
+_NEVER = re.compile(r"(?!)")
+_OF_A_HOST = re.compile(r"(/\d*)?\?")
+_REDIS_FORMS = {"redis": _OF_A_HOST, "rediss": _OF_A_HOST, "unix": re.compile(r"/.+\?(db=\d+)?")}
+"""Path and query of a Redis URL: other options would override the timeouts that keep Redis from holding up a page."""
 
 
 def _seconds(text: object) -> object:
@@ -54,7 +61,7 @@ def _exact_origin(origin: str) -> str:
         raise ValueError("an origin has no user name: write it like https://blog.example.com")
     scheme, _, rest = origin.lower().partition("://")
     host, _, port = rest.rpartition(":") if re.search(r":\d*$", rest) else (rest, "", "")
-    exact = scheme in _PORTS and _HOST.fullmatch(host) and (rest == host or re.fullmatch(r"[1-9]\d{0,4}", port))
+    exact = scheme in _PORTS and _HOST.fullmatch(host) and (rest == host or 0 < int(port or 0) <= MAX_PORT)
     if not exact:
         raise ValueError(f"{origin!r} is not an exact origin: write it like https://blog.example.com")
     if port == str(_PORTS[scheme]):
@@ -62,9 +69,17 @@ def _exact_origin(origin: str) -> str:
     return origin.lower()
 
 
+def _names_host(parts: SplitResult) -> bool:
+    """Whether a URL is http(s) and names a host, and a port that there can be."""
+    try:
+        return parts.scheme in _PORTS and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port past 65535, or no number
+        return False
+
+
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if not _names_host(parts) or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("write an http(s) URL without user name or query, like https://profiles.segment.com")
     return url.rstrip("/").removesuffix("/v1")
 
@@ -72,9 +87,9 @@ def _http_url(url: str) -> str:
 def _content_location(location: str) -> str:
     """Return an http(s) URL, or the path of a file that can be read."""
     parts = urlsplit(location)
-    if parts.scheme in _PORTS:
-        if not parts.hostname:
-            raise ValueError("this URL names no host")
+    if "://" in location and parts.scheme != "file":
+        if not _names_host(parts):
+            raise ValueError("this is no http(s) URL of a host")
         return location
     path = Path(unquote(location.removeprefix("file://")) if location.startswith("file://") else location)
     try:
@@ -89,11 +104,15 @@ def _content_location(location: str) -> str:
 def _redis_url(url: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(url.get_secret_value())
-        sound = parts.scheme in {"redis", "rediss", "unix"} and (parts.port or 1) > 0
+        sound = (
+            _REDIS_FORMS.get(parts.scheme, _NEVER).fullmatch(f"{parts.path}?{parts.query}") and (parts.port or 1) > 0
+        )
     except ValueError:  # a port that is no number
         sound = False
     if not sound:
-        raise ValueError("write a redis://, rediss:// or unix:// URL")
+        raise ValueError(
+            "write redis://host:port/db, rediss://host:port/db or unix:///path?db=0, without other options"
+        )
     return url
 
 
@@ -229,9 +248,9 @@ def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
 
 
 def _known(name: str, problems: list[str]) -> bool:
-    if _field(name) in Settings.model_fields:
-        return True
     names = [PREFIX + field.upper() for field in Settings.model_fields]
+    if name in names:
+        return True
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
     problems.append(f"{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
     return False

@@ -78,8 +78,8 @@ def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[
 
 
 def without_settings() -> dict[str, str]:
-    """Return this process's environment without any setting of the service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PERSONALIZE_")}
+    """Return this process's environment without any setting of the service, or another way to its code."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PERSONALIZE_", "PYTHONPATH"))}
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:

@@ -51,7 +51,7 @@ def fresh_for(section: AnySection, spec: SectionSpec, now: float, negative_ttl: 
 
     An answer that the profile does not exist counts for `negative_ttl` at most. `now` is in seconds since the epoch.
     """
-    if not set(spec.names) <= set(section.names):
+    if not set(spec.asked) <= set(section.asked):
         return 0.0
     ttl = spec.ttl if section.content is not None else min(spec.ttl, negative_ttl)
     age = now - section.fetched_at

@@ -16,6 +16,9 @@ from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
 
+CLOSE_SECONDS = 0.1
+"""What writes are given when the service stops: what was just read is worth keeping for the replica that comes next."""
+
 Flight: TypeAlias = "asyncio.Task[AnySection | ProfileApiError]"
 """A read that is under way."""
 
@@ -71,6 +74,9 @@ class CachedSource:
         """Return what is known by the deadline: sections that are fresh, and which could not be read."""
         key = self._pseudonyms(ask.collection, str(ask.external_id))
         sections = await self._cached(key, ask.sections)
+        if len(self._stores) > 1 and len(sections) < len(ask.sections):
+            # While a far tier was asked, somebody else's read may have landed: nearest again, now without waiting.
+            sections |= await self._fresh(self._stores[0], key, ask.sections, known=sections)
         missing = {name: spec for name, spec in ask.sections.items() if name not in sections}
         failed = frozenset[SectionName]()
         if missing:
@@ -80,7 +86,9 @@ class CachedSource:
         return Snapshot(sections, failed, 0.0 if failed else self._fresh_for(sections, ask.sections))
 
     async def aclose(self) -> None:
-        """Cancel the reads and writes that are under way, and wait for their end."""
+        """Cancel the reads that are under way, give the writes a moment to end, and wait for the end of all."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=CLOSE_SECONDS)
         tasks: list[asyncio.Task[Any]] = [*self._flights.values(), *self._writes]
         for task in tasks:
             task.cancel()
@@ -90,18 +98,29 @@ class CachedSource:
         """Return the fresh sections of the tiers, copying what a far tier knows into the nearer ones."""
         known: dict[SectionName, AnySection] = {}
         for position, store in enumerate(self._stores):
-            missing = [name for name in specs if name not in known]
-            if not missing:
+            if len(known) == len(specs):
                 break
-            for name, section in (await store.read(key, missing)).items():
-                if self._fresh_for({name: section}, specs) > 0:
-                    known[name] = section
-                    self._metrics.cache_reads.labels(name, store.tier).inc()
-                    for nearer in self._stores[:position]:
-                        await nearer.write(key, name, section)
+            found = await self._fresh(store, key, specs, known=known)
+            known |= found
+            for name, section in found.items():
+                self._metrics.cache_reads.labels(name, store.tier).inc()
+                for nearer in self._stores[:position]:
+                    await nearer.write(key, name, section)
         for name in specs.keys() - known.keys():
             self._metrics.cache_reads.labels(name, "none").inc()
         return known
+
+    async def _fresh(
+        self,
+        store: Store,
+        key: str,
+        specs: Mapping[SectionName, SectionSpec],
+        *,
+        known: Mapping[SectionName, AnySection],
+    ) -> dict[SectionName, AnySection]:
+        """Return the sections that one tier has fresh, of those that are not known yet."""
+        found = await store.read(key, [name for name in specs if name not in known])
+        return {name: section for name, section in found.items() if self._fresh_for({name: section}, specs) > 0}
 
     async def _read(
         self, key: str, ask: Ask, specs: Mapping[SectionName, SectionSpec]
@@ -115,7 +134,7 @@ class CachedSource:
 
     def _flight(self, key: str, ask: Ask, name: SectionName, spec: SectionSpec) -> Flight:
         """Return the read that is under way for this section, else start one."""
-        flight_key = (key, name, spec.names)
+        flight_key = (key, name, spec.asked)
         flight = self._flights.get(flight_key)
         if flight is None:
             flight = asyncio.create_task(self._fetched(key, ask, name, spec), name=f"read {name}")
@@ -136,7 +155,10 @@ class CachedSource:
         except ProfileApiError as error:
             logs.profile_read_failed(name, error)
             return error
-        for store in self._stores:
+        nearest, *further = self._stores or (None,)
+        if nearest is not None:
+            await nearest.write(key, name, section)  # before this read is forgotten, so that none begins in between
+        for store in further:
             self._hold(store.write(key, name, section))
         return section
 
@@ -145,13 +167,18 @@ class CachedSource:
         content: Any = None
         with suppress(ProfileNotFound):
             content = await self._reader.read(ask.collection, ask.external_id, spec)
-        return Section(content, spec.names, fetched_at)
+        return Section(content, spec.asked, fetched_at)
 
     def _hold(self, write: Coroutine[Any, Any, None]) -> None:
         """Let a write go on by itself: nobody's answer waits for a tier to take it."""
         task = asyncio.create_task(write, name="cache write")
         self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        task.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.cache_write_broke(error)
 
     def _fresh_for(self, sections: Mapping[SectionName, AnySection], specs: Mapping[SectionName, SectionSpec]) -> float:
         now = self._clock()

@@ -73,7 +73,7 @@ def _text(markup: str | None) -> str:
     Unescaped exactly once: a reader shows `&amp;lt;b&amp;gt;` as the text `&lt;b&gt;`, and so does this.
     """
     spaced = _BLOCK.sub(" ", markup or "")  # `<p>One.</p><p>Two.</p>` is two words
-    return " ".join(html.unescape(nh3.clean(spaced, tags=set())).split())
+    return " ".join(html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=set())).split())
 
 
 def _excerpt(text: str) -> str:

@@ -50,13 +50,18 @@ def recipe_failed(recipe: str, reason: str, error: BaseException | None = None) 
 
 
 def profile_read_failed(section: str, error: Exception) -> None:
-    """A read of the Profile API failed; visitors got last known or default content."""
+    """A read of the Profile API failed; visitors got default content."""
     _log.warning("profile_read_failed", section=section, reason=str(error))
 
 
 def profile_read_broke(section: str, error: BaseException) -> None:
     """A read of the Profile API ended in an unexpected exception: a defect of the service."""
     _log.error("profile_read_broke", section=section, **_described(error))
+
+
+def cache_write_broke(error: BaseException) -> None:
+    """A tier could not take a section for an unexpected exception: a defect of the service."""
+    _log.error("cache_write_broke", **_described(error))
 
 
 def redis_failed(operation: str, error: Exception) -> None:

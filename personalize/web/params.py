@@ -61,8 +61,9 @@ def _visitor(fields: Mapping[str, str], recipe: AnyRecipe) -> Visitor:
     ids = {name: _checked_id(name, fields[name]) for name in ID_FIELDS if fields.get(name)}
     visitor = Visitor(**ids)
     if not visitor.external_ids(recipe.collection):
-        wanted = "group_id" if recipe.collection == "accounts" else "user_id` or `anonymous_id"
-        raise BadParameter(wanted, "is required: say whom this is about.")
+        if recipe.collection == "accounts":
+            raise BadParameter("group_id", "is required: say whom this is about.")
+        raise BadParameter("user_id", "or `anonymous_id` is required: say whom this is about.")
     return visitor
 
 

@@ -63,7 +63,7 @@ class RecipeAnswers:
             self._metrics.request_seconds.labels(name).observe(time.perf_counter() - started)
         if outcome.error is not None:
             raise outcome.error
-        return responses.answer(outcome, browser_ttl=self._browser_ttl)
+        return responses.answer(outcome, request, browser_ttl=self._browser_ttl)
 
     async def _answer(self, recipe: AnyRecipe, request: Request) -> Outcome:
         caller = access.identify(request.headers.get("Authorization"), self._keys)

@@ -1,5 +1,6 @@
 """Answers and problems as HTTP responses."""
 
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +15,11 @@ PROBLEM_JSON = "application/problem+json"
 NO_STORE = "no-store"
 
 
-def answer(outcome: Outcome, *, browser_ttl: float) -> Response:
-    """Return one recipe's answer; a browser may keep it no longer than what it rests on is fresh."""
+def answer(outcome: Outcome, request: Request, *, browser_ttl: float) -> Response:
+    """Return one recipe's answer; a browser may keep it no longer than what it rests on is fresh.
+
+    A browser that has the same answer already is told so (304), by a weak validator: RFC 9110, 8.8.3 and 13.1.2.
+    """
     body = {
         "recipe": outcome.recipe,
         "personalized": outcome.personalized,
@@ -23,7 +27,14 @@ def answer(outcome: Outcome, *, browser_ttl: float) -> Response:
         "data": outcome.data,
     }
     max_age = int(min(browser_ttl, outcome.fresh_for))
-    return _json(body, headers={"Cache-Control": f"private, max-age={max_age}"})
+    response = _json(body, headers={"Cache-Control": f"private, max-age={max_age}"})
+    etag = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
+    response.headers["ETag"] = etag
+    known = (one.strip() for one in request.headers.get("If-None-Match", "").split(","))
+    if etag not in known:
+        return response
+    kept = {name: response.headers[name] for name in ("Cache-Control", "ETag")}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
 
 
 def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
@@ -55,5 +66,5 @@ def problem_of(code: int, word: str, detail: str, request: Request) -> Response:
 def _json(
     body: dict[str, Any], *, headers: dict[str, str], status_code: int = 200, media_type: str = "application/json"
 ) -> Response:
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers |= {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
     return Response(msgspec.json.encode(body), status_code, headers, media_type)

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.processes import personalize, running, wait_for_urls
@@ -104,3 +105,29 @@ def test_make_run_starts_everything() -> None:
 
     assert service != sandbox
     assert "Ctrl-C stops both." in run.output
+
+
+ENDLESS = """
+from personalize import recipe
+
+@recipe("endless", access="public")
+def endless() -> int:
+    while True:
+        pass
+"""
+
+
+def test_an_endless_recipe_costs_only_itself(tmp_path: Path, client: httpx.Client, sandbox_url: str) -> None:
+    """The others answer as before, and the service still ends when it is told to."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    settings = against(sandbox_url, RECIPES=f"shipped,{tmp_path}", DEADLINE="200ms")
+    with personalize("serve", "--port", "0", environment=settings) as run:
+        [service] = wait_for_urls(run, 1)
+        endless = [client.get(f"{service}/api/endless?user_id=ada") for _ in range(4)]
+        posts = client.get(f"{service}/api/recommended-posts?user_id=ada")
+
+    assert [answer.status_code for answer in endless] == [500] * 4
+    assert endless[0].json()["code"] == "recipe_failed"
+    assert posts.status_code == 200
+    assert posts.json()["data"]
+    assert run.process.returncode == 0

@@ -120,6 +120,7 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
 DURATION = "write a duration with its unit, like 800ms, 300s, 5m or 24h."
 ENTRY = "entry 1: write `name:key`"
 ORIGIN = "is not an exact origin: write it like https://blog.example.com."
+REDIS = "write redis://host:port/db, rediss://host:port/db or unix:///path?db=0, without other options."
 USER_NAME = "an origin has no user name: write it like https://blog.example.com."
 OWN_PORT = "browsers leave out https's own port."
 BASE_URL = "write an http(s) URL without user name or query, like https://profiles.segment.com."
@@ -137,8 +138,8 @@ NO_FILE = "there is no readable file"
         ("PROFILE_API_URL", "https://user:password@proxy.example.com", BASE_URL),
         ("PROFILE_API_URL", "https://proxy.example.com?key=1", BASE_URL),
         ("PROFILE_API_URL", "https://proxy.example.com#v1", BASE_URL),
-        ("REDIS_URL", "cache:6379", "write a redis://, rediss:// or unix:// URL."),
-        ("REDIS_URL", "http://cache:6379", "write a redis://, rediss:// or unix:// URL."),
+        ("REDIS_URL", "cache:6379", REDIS),
+        ("REDIS_URL", "http://cache:6379", REDIS),
         ("HASH_KEY", "fifteen-letters", "write 16 characters or more."),
         ("ALLOWED_ORIGINS", "*", ORIGIN),
         ("ALLOWED_ORIGINS", "null", ORIGIN),
@@ -159,9 +160,16 @@ NO_FILE = "there is no readable file"
         ("ALLOWED_ORIGINS", "https://blog.example.com:123456", ORIGIN),
         ("ALLOWED_ORIGINS", "https://blog example.com", ORIGIN),
         ("ALLOWED_ORIGINS", "https://bücher.example", ORIGIN),
-        ("REDIS_URL", "redis://:pw@cache:notaport", "write a redis://, rediss:// or unix:// URL."),
+        ("REDIS_URL", "redis://:pw@cache:notaport", REDIS),
         ("PROFILE_API_URL", "https://:canary@profiles.example.com", BASE_URL),
-        ("POSTS_URL", "https://", "this URL names no host."),
+        ("REDIS_URL", "redis://cache?socket_timeout=60", REDIS),
+        ("REDIS_URL", "redis://cache/abc", REDIS),
+        ("REDIS_URL", "unix://", REDIS),
+        ("PROFILE_API_URL", "http://profiles.example.com:99999", BASE_URL),
+        ("POSTS_URL", "http://blog.example.com:abc/feed", "this is no http(s) URL of a host."),
+        ("POSTS_URL", "ftp://u:canary@blog.example.com/feed", "this is no http(s) URL of a host."),
+        ("ALLOWED_ORIGINS", "https://blog.example.com:99999", ORIGIN),
+        ("POSTS_URL", "https://", "this is no http(s) URL of a host."),
         ("POSTS_URL", "x" * 300, "there is no readable file"),
         ("CACHE_TTL", "9" * 400 + "d", "less than or equal to 86400."),
         ("API_KEYS", f"sha256:{'a' * 63}", ENTRY),
@@ -487,6 +495,7 @@ def test_blanks_around_a_value_do_not_count() -> None:
         ("https://user:canary@blog.example.com/feed/", "https://***@blog.example.com/feed/"),
         ("https://blog.example.com/feed/?token=canary", "https://blog.example.com/feed/?***"),
         ("https://blog.example.com/feed/", "https://blog.example.com/feed/"),
+        ("https://user:p@canary@blog.example.com/feed/", "https://***@blog.example.com/feed/"),
     ],
 )
 def test_what_a_feeds_url_hides_is_not_shown(location: str, shown: str) -> None:
@@ -500,3 +509,9 @@ def test_a_secret_in_place_of_its_file_is_not_quoted() -> None:
     """Who mixes up X and X_FILE finds no secret in the logs."""
     [problem] = problems_of(HASH_KEY_FILE="canary-of-a-hash-key")
     assert "canary" not in problem
+
+
+def test_a_setting_is_written_as_it_is_named() -> None:
+    """`PERSONALIZE_deadline` would silently contradict `PERSONALIZE_DEADLINE`."""
+    with pytest.raises(SettingsError, match="PERSONALIZE_deadline is not a setting"):
+        settings_of(deadline="1s")

@@ -55,8 +55,9 @@ def test_a_profile_without_the_trait_exists(content: dict[str, object]) -> None:
         (traits("age", "plan"), TraitsSpec(("plan",), 300), True),
         (traits("plan"), TraitsSpec(("age", "plan"), 300), False),
         (traits(), TraitsSpec(("plan",), 300), False),
-        (Section((), ("Viewed",), FETCHED), EventsSpec((Events("Viewed"),), 300), True),
-        (Section((), ("Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), False),
+        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"),), 300), True),
+        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), False),
+        (Section((), ("1 Viewed",), FETCHED), EventsSpec((Events("Viewed", limit=100),), 300), False),
         (Section(None, ("plan",), FETCHED), TraitsSpec(("age", "plan"), 300), False),
     ],
 )

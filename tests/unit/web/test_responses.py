@@ -35,7 +35,7 @@ REQUEST = Request({"type": "http", "state": {"request_id": "r1"}, "headers": []}
 
 def test_an_answer_is_an_envelope_around_the_data() -> None:
     """The recipe's own JSON goes out as it was encoded."""
-    answered = responses.answer(outcome(), browser_ttl=60.0)
+    answered = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
     assert answered.body == b'{"recipe":"hello","personalized":true,"degraded":false,"data":["a"]}'
     assert (answered.status_code, answered.headers["Content-Type"]) == (200, "application/json")
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
@@ -57,7 +57,7 @@ def test_a_browser_keeps_an_answer_no_longer_than_it_is_fresh(
     browser_ttl: float, fresh_for: float, seconds: int
 ) -> None:
     """Nor longer than the setting says; and nobody else keeps it at all."""
-    answered = responses.answer(outcome(fresh_for=fresh_for), browser_ttl=browser_ttl)
+    answered = responses.answer(outcome(fresh_for=fresh_for), REQUEST, browser_ttl=browser_ttl)
     assert answered.headers["Cache-Control"] == f"private, max-age={seconds}"
 
 
@@ -88,3 +88,27 @@ def test_an_error_is_a_problem(error: PersonalizeError, status: int, title: str,
     assert answered.headers["Cache-Control"] == "no-store"
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
     assert answered.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+
+
+def asking(*known: str) -> Request:
+    """Return a request of a browser that has answers with these validators."""
+    headers = [(b"if-none-match", ", ".join(known).encode())]
+    return Request({"type": "http", "state": {"request_id": "r1"}, "headers": headers})
+
+
+def test_a_browser_that_has_the_answer_is_told_so() -> None:
+    """By a weak validator, with how long it may keep it further, and without a body."""
+    first = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
+    assert first.headers["ETag"].startswith('W/"')
+    again = responses.answer(outcome(fresh_for=9.0), asking('W/"other"', first.headers["ETag"]), browser_ttl=60.0)
+    assert (again.status_code, again.body) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Cache-Control"] == "private, max-age=9"
+
+
+def test_another_answer_is_sent() -> None:
+    """Its validator is another one."""
+    first = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
+    other = responses.answer(outcome(personalized=False), asking(first.headers["ETag"]), browser_ttl=60.0)
+    assert other.status_code == 200
+    assert other.headers["ETag"] != first.headers["ETag"]

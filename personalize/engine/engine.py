@@ -1,8 +1,7 @@
-"""Visitor and recipes to outcomes: ask for what the recipes need, run each, fall back to its defaults."""
+"""The engine: what is known of a visitor goes through recipes and becomes outcomes."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from msgspec import Raw
 
 from personalize.declare import Binding
+from personalize.engine.lanes import Lane
 from personalize.errors import RecipeFailed
 from personalize.model import Collection, Snapshot, Visitor
 from personalize.needs import Plan
@@ -53,7 +53,6 @@ class Engine:
         plan: what all loaded recipes read.
         source: where snapshots come from.
         providers: sources of items by name, for every provider that a recipe names.
-        pool: the few threads that recipes run in, so that a slow one holds up nobody else's answer.
         metrics: counts failures and mismatches.
         now: the time, in UTC.
     """
@@ -64,16 +63,15 @@ class Engine:
         source: ProfileSource,
         providers: Mapping[str, ItemProvider],
         *,
-        pool: Executor,
         metrics: Metrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._plan = plan
         self._source = source
         self._providers = providers
-        self._pool = pool
         self._metrics = metrics
         self._now = now
+        self._lanes: dict[str, Lane[Raw]] = {}
 
     async def serve(self, calls: Sequence[Call], visitor: Visitor, deadline: float) -> list[Outcome]:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
@@ -81,6 +79,11 @@ class Engine:
         known = await asyncio.gather(*(self._known(calls, visitor, one, deadline) for one in collections))
         snapshots = dict(zip(collections, known, strict=True))
         return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
+
+    def close(self) -> None:
+        """End the threads that recipes ran in."""
+        for lane in self._lanes.values():
+            lane.close()
 
     async def _known(
         self, calls: Iterable[Call], visitor: Visitor, collection: Collection, deadline: float
@@ -125,12 +128,9 @@ class Engine:
         return binding
 
     async def _run(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(max(deadline, loop.time() + RECIPE_SECONDS)):
-                return await loop.run_in_executor(self._pool, recipe.answer, binding.arguments)
-        except TimeoutError:
-            raise RecipeFailed("overran") from None
+        lane = self._lanes.setdefault(recipe.name, Lane(recipe.name, recipe.answer))
+        until = max(deadline, asyncio.get_running_loop().time() + RECIPE_SECONDS)
+        return await lane.run(binding.arguments, until)
 
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()

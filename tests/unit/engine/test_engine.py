@@ -4,8 +4,7 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -143,13 +142,6 @@ class Posts:
 
 
 @pytest.fixture
-def pool() -> Iterator[Executor]:
-    """Return a few threads, ended after the test."""
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
-
-
-@pytest.fixture
 def metrics() -> Metrics:
     """Return metrics of this test alone."""
     return Metrics(CollectorRegistry())
@@ -159,7 +151,6 @@ def metrics() -> Metrics:
 class Service:
     """An engine over all recipes above, with its source at hand."""
 
-    pool: Executor
     metrics: Metrics
 
     async def serve(
@@ -167,18 +158,21 @@ class Service:
     ) -> list[Outcome]:
         recipes = {one.name: one for one in (*ALL, *(one for one in calls if not isinstance(one, Call)))}
         plan = Plan([one.wanted for one in recipes.values()], ttl_max=300)
-        engine = Engine(plan, source, {"posts": Posts()}, pool=self.pool, metrics=self.metrics, now=lambda: NOW)
+        engine = Engine(plan, source, {"posts": Posts()}, metrics=self.metrics, now=lambda: NOW)
         made = [one if isinstance(one, Call) else Call(one, {}) for one in calls]
-        return await engine.serve(made, visitor, asyncio.get_running_loop().time() + seconds)
+        try:
+            return await engine.serve(made, visitor, asyncio.get_running_loop().time() + seconds)
+        finally:
+            engine.close()
 
     def count(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"personalize_{name}_total", labels) or 0
 
 
 @pytest.fixture
-def service(pool: Executor, metrics: Metrics) -> Service:
+def service(metrics: Metrics) -> Service:
     """Return a service."""
-    return Service(pool, metrics)
+    return Service(metrics)
 
 
 def told(outcome: Outcome) -> tuple[object, bool, bool, str, float]:

@@ -1,0 +1,89 @@
+"""Lanes: the threads that recipes run in, a few for each, so that a slow recipe holds up nobody but itself."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+from personalize.errors import RecipeFailed
+
+T = TypeVar("T")
+
+THREADS = 2
+"""Threads of one recipe: Python runs one at a time, and the second is for while the first one waits or is slow."""
+
+
+class Lane(Generic[T]):
+    """The threads of one recipe, made when they are first needed.
+
+    A thread that is past its caller's deadline cannot be ended. While a lane has such a thread its recipe is refused at
+    once: more of the same would only make more pages wait. The threads are daemons, for neither may a recipe that never
+    returns keep the process from ending.
+
+    Args:
+        name: the recipe's.
+        work: what a thread does with a call's arguments.
+    """
+
+    def __init__(self, name: str, work: Callable[[Any], T]) -> None:
+        self._name = name
+        self._work = work
+        self._calls: SimpleQueue[tuple[Any, Future[T]] | None] = SimpleQueue()
+        self._threads = 0
+        self._under_way = 0
+        self._late: set[Future[T]] = set()
+
+    async def run(self, arguments: object, until: float) -> T:
+        """Return what the work returns, by a time of the event loop's clock.
+
+        Raises:
+            RecipeFailed: `overran` that time, or an earlier call did and is not back yet; else what the work raises.
+        """
+        if self._late:
+            raise RecipeFailed("overran")
+        future = self._started(arguments)
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if not future.done():  # one that had not even begun is cancelled by now
+                self._late.add(future)
+            raise RecipeFailed("overran") from None
+
+    def close(self) -> None:
+        """End the threads that wait for a call; one that never returns from its call ends with the process."""
+        for _ in range(self._threads):
+            self._calls.put(None)
+
+    def _started(self, arguments: object) -> "Future[T]":
+        future: Future[T] = Future()
+        future.add_done_callback(partial(self._tell, asyncio.get_running_loop()))
+        self._under_way += 1
+        self._calls.put((arguments, future))
+        if self._threads < min(THREADS, self._under_way):
+            self._threads += 1
+            Thread(target=self._serve, name=f"recipe {self._name}", daemon=True).start()
+        return future
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, future: "Future[T]") -> None:
+        """Tell the loop's thread that a call has ended, if the loop is still there."""
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._ended, future)
+
+    def _ended(self, future: "Future[T]") -> None:
+        self._under_way -= 1
+        self._late.discard(future)
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            arguments, future = call
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._work(arguments))
+            except BaseException as error:  # noqa: BLE001 -- whatever ends the work, its caller waits to hear of it
+                future.set_exception(error)

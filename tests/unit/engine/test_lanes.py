@@ -1,0 +1,113 @@
+"""Lanes: a recipe that is slow holds up nobody but itself, not even the end of the process."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from personalize.engine.lanes import THREADS, Lane
+from personalize.errors import RecipeFailed
+from tests.processes import wait_until
+
+
+def soon(seconds: float = 5.0) -> float:
+    """Return a time of the running loop's clock."""
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def reason_of(lane: Lane[Any], seconds: float) -> str:
+    with pytest.raises(RecipeFailed) as failed:
+        await lane.run(None, soon(seconds))
+    return failed.value.reason
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    """Let the loop hear what threads have told it."""
+    await asyncio.to_thread(wait_until, condition, "the threads", 5.0)
+
+
+async def test_what_the_work_returns_is_returned() -> None:
+    """And what it raises is raised."""
+
+    def halved(number: int) -> int:
+        if number % 2:
+            raise RecipeFailed("raised")
+        return number // 2
+
+    lane = Lane("halved", halved)
+    assert await lane.run(8, soon()) == 4
+    with pytest.raises(RecipeFailed):
+        await lane.run(7, soon())
+    lane.close()
+
+
+async def test_a_recipe_has_a_few_threads_of_its_own() -> None:
+    """However many pages ask, and they are gone when the lane is closed."""
+    seen: set[threading.Thread] = set()
+    lane: Lane[None] = Lane("counted", lambda _: seen.add(threading.current_thread()))
+    await asyncio.gather(*(lane.run(None, soon()) for _ in range(50)))
+    assert 1 <= len(seen) <= THREADS
+    assert all(thread.daemon for thread in seen)
+    lane.close()
+    await settled(lambda: not any(thread.is_alive() for thread in seen))
+
+
+async def test_while_a_call_is_late_more_are_refused_at_once() -> None:
+    """They would only wait as well; when it has returned, the recipe is asked again."""
+    release, begun = threading.Event(), []
+
+    def stuck(_: object) -> str:
+        begun.append(1)
+        release.wait()
+        return "at last"
+
+    lane = Lane("stuck", stuck)
+    assert await reason_of(lane, 0.05) == "overran"
+    started = soon(0)
+    assert await reason_of(lane, 5.0) == "overran"
+    assert soon(0) - started < 1.0
+    assert begun == [1]
+    release.set()
+    while True:  # bounded by the test's own limit: the thread has to tell the loop
+        try:
+            assert await lane.run(None, soon()) == "at last"
+            break
+        except RecipeFailed:
+            await asyncio.sleep(0)
+    lane.close()
+
+
+async def test_a_call_that_never_began_is_not_run_later() -> None:
+    """Its page is gone; the threads were with earlier calls."""
+    release, begun = threading.Event(), []
+
+    def stuck(_: object) -> None:
+        begun.append(1)
+        release.wait()
+
+    lane = Lane("stuck", stuck)
+    reasons = await asyncio.gather(*(reason_of(lane, 0.1) for _ in range(THREADS + 3)))
+    assert set(reasons) == {"overran"}
+    release.set()
+    lane.close()
+    await settled(lambda: not [one for one in threading.enumerate() if one.name == "recipe stuck"])
+    assert len(begun) == THREADS
+
+
+async def test_a_late_answer_to_a_closed_loop_is_no_error() -> None:
+    """A service that has stopped may still have a thread that comes back."""
+    release = threading.Event()
+    lane: Lane[bool] = Lane("late", lambda _: release.wait())
+
+    def one_loop() -> None:
+        async def ask() -> str:
+            return await reason_of(lane, 0.05)
+
+        assert asyncio.run(ask()) == "overran"
+
+    await asyncio.to_thread(one_loop)
+    release.set()
+    lane.close()
+    await settled(lambda: not [one for one in threading.enumerate() if one.name == "recipe late"])
