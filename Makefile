@@ -36,6 +36,7 @@ clean: ## Remove what make and the tools have made
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Personalize needs Python 3.11, 3.12 or 3.13: install one, or name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name another with make PYTHON=..."; exit 1; }
 	@echo "Making .venv with $(PYTHON)"
 	@$(PYTHON) -m venv .venv || { echo "This Python cannot make a virtual environment: install its venv package (python3-venv on Debian)."; rm -rf .venv; exit 1; }
 

@@ -170,13 +170,13 @@ def recipe(
         where = _place(function)
         try:
             _check_words(name, access, collection)
+            seconds = _seconds(ttl)
             _check_function(function)
             hints = get_type_hints(function, include_extras=True)
             parameters = tuple(_parameter(one, hints) for one in inspect.signature(function).parameters.values())
             returns = _returns(hints)
         except (TypeError, ValueError, NameError, AttributeError, SyntaxError, re.error) as error:
             raise RecipeLoadError(where, f"recipe {name!r}: {error}") from None
-        seconds = float("inf") if ttl is None else ttl.total_seconds()
         return Recipe(name, function, access, collection, seconds, parameters, returns, where)
 
     return declare
@@ -198,6 +198,14 @@ def _check_words(name: str, access: str, collection: str) -> None:
         raise ValueError(f"access is one of {', '.join(get_args(Access))}, not {access!r}")
     if collection not in get_args(Collection):
         raise ValueError(f"collection is one of {', '.join(get_args(Collection))}, not {collection!r}")
+
+
+def _seconds(ttl: object) -> float:
+    if ttl is None:
+        return float("inf")
+    if not isinstance(ttl, timedelta) or ttl < timedelta():
+        raise TypeError("ttl is a duration, like `timedelta(minutes=5)`")
+    return ttl.total_seconds()
 
 
 def _check_function(function: object) -> None:

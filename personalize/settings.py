@@ -149,7 +149,7 @@ class Settings(BaseModel):
 
     space_id: Annotated[str, Field(min_length=1, description="The Segment space whose profiles are read.")]
     access_token: Annotated[SecretStr, Field(min_length=1, description="Its Profile API access token.")]
-    region: Annotated[Literal["us", "eu"], Field(description="Where the space lives.")] = "us"
+    region: Annotated[Literal["us", "eu"], Field(description="Where the space lives: `us` or `eu`.")] = "us"
     profile_api_url: Annotated[
         Annotated[str, AfterValidator(_http_url)] | None,
         Field(description="Another base URL of the Profile API than the region's."),
@@ -184,7 +184,9 @@ class Settings(BaseModel):
     browser_ttl: Annotated[Seconds, Field(ge=0, le=86400, description="For how long a browser may keep an answer.")] = (
         60.0
     )
-    log_format: Annotated[Literal["console", "json"], Field(description="Log lines for people or collectors.")] = "json"
+    log_format: Annotated[
+        Literal["console", "json"], Field(description="Log lines for collectors (`json`) or people (`console`).")
+    ] = "json"
 
     def effective(self) -> Iterator[tuple[str, str, str]]:
         """Yield each setting's name, its value with secrets masked, and what it is for."""

@@ -134,7 +134,7 @@ class Engine:
 
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()
-        logs.recipe_failed(recipe.name, error.reason, error.__cause__)
+        logs.recipe_failed(recipe.name, recipe.where, error.reason, error.__cause__)
 
 
 def _narrowed(snapshot: Snapshot, recipe: AnyRecipe) -> Snapshot:

@@ -44,9 +44,9 @@ def service_stopped() -> None:
     _log.info("service_stopped")
 
 
-def recipe_failed(recipe: str, reason: str, error: BaseException | None = None) -> None:
+def recipe_failed(recipe: str, where: str, reason: str, error: BaseException | None = None) -> None:
     """A recipe raised, overran or returned something else than it declared; its default was answered if it has one."""
-    _log.error("recipe_failed", recipe=recipe, reason=reason, **_described(error))
+    _log.error("recipe_failed", recipe=recipe, declared=where, reason=reason, **_described(error))
 
 
 def profile_read_failed(section: str, error: Exception) -> None:

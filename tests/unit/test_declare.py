@@ -141,6 +141,7 @@ class TestRefusal:
                 "@recipe('mine', collection='user')\ndef mine() -> str: return ''",
                 "collection is one of users, accounts",
             ),
+            ("@recipe('mine', ttl=60)\ndef mine() -> str: return ''", "ttl is a duration, like `timedelta(minutes=5)`"),
             ("@recipe\ndef mine() -> str: return ''", 'write @recipe("name")'),
             ("@recipe('mine')\nclass Mine: pass", "a plain function"),
             ("@recipe('mine')\n@recipe('other')\ndef mine() -> str: return ''", "decorated once"),

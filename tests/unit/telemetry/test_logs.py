@@ -76,7 +76,10 @@ def told(event: Callable[[], None]) -> dict[str, object]:
     [
         (lambda: logs.service_started(2), {"log_level": "info", "recipes": 2}),
         (logs.service_stopped, {"log_level": "info"}),
-        (lambda: logs.recipe_failed("r", "overran"), {"log_level": "error", "recipe": "r", "reason": "overran"}),
+        (
+            lambda: logs.recipe_failed("r", "r.py:3", "overran"),
+            {"log_level": "error", "recipe": "r", "declared": "r.py:3", "reason": "overran"},
+        ),
         (
             lambda: logs.profile_read_failed("traits", ValueError("The Profile API answered 503.")),
             {"log_level": "warning", "section": "traits", "reason": "The Profile API answered 503."},
@@ -107,7 +110,7 @@ def test_an_event_says_what_happened(event: Callable[[], None], said: dict[str, 
     "event",
     [
         lambda error: logs.answer_failed("/api/recommended-posts", error),
-        lambda error: logs.recipe_failed("recommended-posts", "raised", error),
+        lambda error: logs.recipe_failed("recommended-posts", "r.py:3", "raised", error),
         lambda error: logs.profile_read_broke("traits", error),
     ],
 )

@@ -58,7 +58,7 @@ async function ask(recipe) {
   try {
     const response = await fetch(url, { cache: "no-cache" });
     if (response.ok) return await response.json();
-    if (response.status === 403) return { hint: "This recipe wants proof of who is asking: a random anonymous id, or a user id with an identity token. A bare user id is neither." };
+    if (response.status === 403) return { hint: "This is only for visitors who show who they are. A random anonymous id does: choose another visitor. A user id alone can be guessed." };
     return { hint: `The service answered ${response.status}.` };
   } catch {
     return { hint: `No answer from ${service}. Is the service running, and does it allow this page's origin?` };
