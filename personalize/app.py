@@ -21,6 +21,7 @@ from personalize.model import Posts
 from personalize.needs import Plan
 from personalize.ports import ItemProvider
 from personalize.profile_api.client import REGIONS, ProfileClient, Transport
+from personalize.profile_api.sections import SectionReader
 from personalize.providers.fetch import new_client
 from personalize.providers.fixed import Fixed
 from personalize.providers.posts import posts_from_feed
@@ -29,6 +30,7 @@ from personalize.settings import Settings
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.origins import Origins
 from personalize.web.middleware import Cors, LastLine, RequestIds
@@ -57,6 +59,7 @@ def create_app(settings: Settings, *, recipes: Registry | None = None, transport
         recipes,
         parts.engine,
         keys=ApiKeys(settings.api_keys),
+        rules=id_rules(settings),
         deadline=settings.deadline,
         browser_ttl=settings.browser_ttl,
         metrics=metrics,
@@ -88,10 +91,10 @@ class Parts:
 
 
 def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None) -> Parts:
-    client = _client(settings, metrics, transport)
+    client = profile_client(settings, metrics, transport)
     connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
     source = CachedSource(
-        client,
+        SectionReader(client),
         _stores(settings, connection),
         pseudonyms=_pseudonyms(settings),
         negative_ttl=settings.negative_ttl,
@@ -103,7 +106,8 @@ def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport
     return Parts(engine, source, client, connection, providers, contexts)
 
 
-def _client(settings: Settings, metrics: Metrics, transport: Transport | None) -> ProfileClient:
+def profile_client(settings: Settings, metrics: Metrics, transport: Transport | None = None) -> ProfileClient:
+    """Return a client of the space that the settings name."""
     return ProfileClient(
         space_id=settings.space_id,
         access_token=settings.access_token.get_secret_value(),
@@ -111,6 +115,11 @@ def _client(settings: Settings, metrics: Metrics, transport: Transport | None) -
         transport=transport,
         metrics=metrics,
     )
+
+
+def id_rules(settings: Settings) -> IdRules:
+    """Return which external ids the settings accept."""
+    return IdRules(frozenset(settings.id_types), pii=settings.pii_ids, lowercase=settings.lowercase_external_ids)
 
 
 def _stores(settings: Settings, connection: Connection | None) -> list[Store]:

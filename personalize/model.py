@@ -31,19 +31,23 @@ class ExternalId(Struct, frozen=True, order=True):
 
 
 class Visitor(Struct, frozen=True):
-    """Whom a request is about: a user by one or two ids, an account by its group id, or both."""
+    """Whom a request is about: a user by one or more ids, an account by its group id, or both.
+
+    `external_id` is a user's id of another type than the two that have names of their own.
+    """
 
     user_id: str | None = None
     anonymous_id: str | None = None
     group_id: str | None = None
+    external_id: ExternalId | None = None
 
     def external_ids(self, collection: Collection) -> tuple[ExternalId, ...]:
         """Return the ids to look up in `collection`, in the order in which they are asked."""
         if collection == "accounts":
-            named = {"group_id": self.group_id}
-        else:
-            named = {"user_id": self.user_id, "anonymous_id": self.anonymous_id}
-        return tuple(ExternalId(kind, value) for kind, value in named.items() if value is not None)
+            return () if self.group_id is None else (ExternalId("group_id", self.group_id),)
+        named = {"user_id": self.user_id, "anonymous_id": self.anonymous_id}
+        ids = tuple(ExternalId(kind, value) for kind, value in named.items() if value is not None)
+        return ids if self.external_id is None else (*ids, self.external_id)
 
 
 class Event(Struct, frozen=True):

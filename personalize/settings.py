@@ -116,6 +116,12 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _id_type(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"{name!r} is not an id type: write it like android_idfa")
+    return name
+
+
 def _long_enough(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < MIN_KEY_LENGTH:
         raise ValueError(f"write {MIN_KEY_LENGTH} characters or more")
@@ -167,6 +173,15 @@ class Settings(BaseModel):
         Annotated[tuple[tuple[str, bytes], ...], BeforeValidator(_hashed_keys)],
         Field(repr=False, description="Keys of our own servers: `name:key`, comma-separated."),
     ] = ()
+    id_types: Annotated[
+        tuple[Annotated[str, AfterValidator(_id_type)], ...],
+        BeforeValidator(_listed),
+        Field(description="Id types that may be asked about as `external_id=type:value`, beside the built-in ones."),
+    ] = ()
+    pii_ids: Annotated[bool, Field(description="Whether `email` and `phone` may be ids to look up by.")] = False
+    lowercase_external_ids: Annotated[
+        bool, Field(description="Whether ids are looked up in lower case, as newer spaces store them.")
+    ] = False
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)
@@ -276,6 +291,8 @@ def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever a setting holds
         return MASK
     if isinstance(value, tuple):
         return ", ".join(one if isinstance(one, str) else f"{one[0]}:{MASK}" for one in value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}s"
     return "" if value is None else _SECRET_PARTS.sub(MASK, str(value))

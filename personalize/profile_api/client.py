@@ -1,18 +1,17 @@
 """Reading profiles: the Profile API's routes, over one pooled client."""
 
-import asyncio
 import time
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import httpx
 
 from personalize import errors
-from personalize.model import Collection, Event, ExternalId
-from personalize.needs import MAX_EVENTS, Events, SectionSpec, TraitsSpec
+from personalize.model import Collection, ExternalId
+from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
 from personalize.profile_api.transport import PooledTransport
 from personalize.telemetry.metrics import Metrics
@@ -25,17 +24,18 @@ Transport: TypeAlias = httpx.AsyncBaseTransport
 REGIONS = {"us": "https://profiles.segment.com", "eu": "https://profiles.euw1.segment.com"}
 """Base URLs (Profile API documentation: Endpoint, European Union endpoint)."""
 
-READ_SECONDS = 2.5
-"""A whole read of a section, all its pages, however slowly they drip."""
-
 MAX_BODY = 1024 * 1024
 """Bytes of one answer."""
 
 MAX_TRAITS = 200
 """Traits of one call (Traits: up to 200 by `limit`)."""
 
-MAX_PAGES = 5
-"""Pages of events that one read may turn: a visitor's frequent event may crowd out a rare one, but not for ever."""
+MAX_EXTERNAL_IDS = 25
+MAX_LINKS = 20
+"""Of one call, as the page says of external ids' and links' `limit`; of events it is `MAX_EVENTS`."""
+
+TraitClass: TypeAlias = Literal["audience", "computed_trait"]
+Sort: TypeAlias = Literal["asc", "desc"]
 
 _BY_CODE: dict[str, type[errors.ProfileApiError]] = {
     "authentication_error": errors.AuthenticationFailed,
@@ -61,7 +61,10 @@ _FOREIGN = tuple(theirs for theirs, _ in _BY_EXCEPTION)
 
 
 class ProfileClient:
-    """Reads sections of profiles.
+    """The five routes of both collections, a page a call.
+
+    Every method raises a `ProfileApiError` of one of its kinds; `ProfileNotFound` is the normal answer for an unknown
+    visitor. Pages are turned by `next_page`, the cursor of the page before.
 
     Args:
         space_id: the Segment space.
@@ -92,50 +95,75 @@ class ProfileClient:
         """Close the pool."""
         await self._transport.aclose()
 
-    async def read(
-        self, collection: Collection, external_id: ExternalId, spec: SectionSpec
-    ) -> dict[str, Any] | tuple[Event, ...]:
-        """Return the content of one section of a profile.
+    async def traits(
+        self,
+        collection: Collection,
+        external_id: ExternalId,
+        *,
+        include: Sequence[str] = (),
+        class_: TraitClass | None = None,
+        limit: int = MAX_TRAITS,
+        verbose: bool = False,
+        next_page: str = "",
+    ) -> wire.TraitsPage:
+        """Return one page of traits; with `verbose` each value is told with its source and time of change."""
+        query = wire.query(include=include, **{"class": class_}, limit=limit, verbose=verbose, next=next_page)
+        return await self._get("traits", collection, external_id, query, wire.TraitsPage)
 
-        Raises:
-            ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor.
-        """
-        profile = self._base_url + wire.profile_path(self._space_id, collection, external_id)
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                if isinstance(spec, TraitsSpec):
-                    return await self._traits(profile, spec.names)
-                return await self._events(profile, spec.needs)
-        except TimeoutError as error:
-            failure = _failure(error)
-        raise failure
+    async def external_ids(
+        self,
+        collection: Collection,
+        external_id: ExternalId,
+        *,
+        include: Sequence[str] = (),
+        limit: int = MAX_EXTERNAL_IDS,
+        verbose: bool = False,
+        next_page: str = "",
+    ) -> wire.ExternalIdsPage:
+        """Return one page of the external ids that lead to the profile; `include` names id types."""
+        query = wire.query(include=include, limit=limit, verbose=verbose, next=next_page)
+        return await self._get("external_ids", collection, external_id, query, wire.ExternalIdsPage)
 
-    async def _traits(self, profile: str, names: Sequence[str]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for start in range(0, len(names), MAX_TRAITS):
-            asked = names[start : start + MAX_TRAITS]
-            url = f"{profile}/traits?include={wire.include(asked)}&limit={len(asked)}"
-            found |= (await self._get("traits", url, wire.TraitsPage)).traits
-        return {name: value for name, value in found.items() if name in names}
+    async def events(  # noqa: PLR0913 -- the route's own parameters
+        self,
+        collection: Collection,
+        external_id: ExternalId,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        start: datetime | None = None,
+        end: datetime | None = None,
+        sort: Sort = "desc",
+        limit: int = MAX_EVENTS,
+        next_page: str = "",
+    ) -> wire.EventsPage:
+        """Return one page of the Track events of the last 14 days."""
+        query = wire.query(
+            include=include, exclude=exclude, start=start, end=end, limit=limit, sort=sort, next=next_page
+        )
+        return await self._get("events", collection, external_id, query, wire.EventsPage)
 
-    async def _events(self, profile: str, needs: Sequence[Events]) -> tuple[Event, ...]:
-        names = sorted({name for need in needs for name in need.names})
-        first = f"{profile}/events?include={wire.include(names)}&limit={MAX_EVENTS}&sort=desc"
-        events: list[Event] = []
-        cursor = ""
-        for _ in range(MAX_PAGES):
-            url = f"{first}&next={wire.encoded(cursor)}" if cursor else first
-            page = await self._get("events", url, wire.EventsPage)
-            events.extend(page.events())
-            if _filled(needs, events) or page.next in {"", cursor}:  # a cursor that does not move would repeat the page
-                break
-            cursor = page.next
-        return _wanted(needs, events)
+    async def metadata(
+        self, collection: Collection, external_id: ExternalId, *, verbose: bool = False
+    ) -> wire.MetadataPage:
+        """Return when the profile came to be and changed."""
+        return await self._get("metadata", collection, external_id, wire.query(verbose=verbose), wire.MetadataPage)
 
-    async def _get(self, route: str, url: str, page: type[Page]) -> Page:
+    async def links(
+        self, collection: Collection, external_id: ExternalId, *, limit: int = MAX_LINKS, next_page: str = ""
+    ) -> wire.LinksPage:
+        """Return one page of the accounts that a user is linked to, or of an account's users."""
+        query = wire.query(limit=limit, next=next_page)
+        return await self._get("links", collection, external_id, query, wire.LinksPage)
+
+    async def _get(
+        self, route: str, collection: Collection, external_id: ExternalId, query: str, page: type[Page]
+    ) -> Page:
         """Return one answer; count and time the call by how it went."""
+        profile = wire.profile_path(self._space_id, collection, external_id)
+        url = f"{self._base_url}{profile}/{route}{query}"
         started = time.perf_counter()
-        outcome = errors.TimedOut.label  # what a cancellation is: the time limit of `read`
+        outcome = errors.TimedOut.label  # what a cancellation is: the time limit of a read
         try:
             answer = await self._answer(url, page)
             outcome = "ok"
@@ -158,6 +186,29 @@ class ProfileClient:
         except _FOREIGN as error:
             failure = _failure(error)
         raise failure
+
+
+class Turnable(Protocol):
+    """A page that says where the next one starts."""
+
+    @property
+    def next(self) -> str:
+        """The cursor of the next page; empty on the last one."""
+        ...
+
+
+Turned = TypeVar("Turned", bound=Turnable)
+
+
+async def turned(page: Callable[[str], Awaitable[Turned]], *, most: int) -> AsyncIterator[Turned]:
+    """Yield pages until the last one, `most` of them at the most; a cursor that does not move ends them too."""
+    cursor = ""
+    for _ in range(most):
+        one = await page(cursor)
+        yield one
+        if one.next in {"", cursor}:
+            return
+        cursor = one.next
 
 
 async def _read(response: httpx.Response, page: type[Page]) -> Page:
@@ -189,24 +240,6 @@ def _refusal(status: int, body: bytes, request_id: str | None) -> errors.Profile
     if kind is None:
         kind = errors.ServerFault if status >= httpx.codes.INTERNAL_SERVER_ERROR else errors.Unreadable
     return kind(f"The Profile API answered {status}.", request_id)
-
-
-def _filled(needs: Iterable[Events], events: Iterable[Event]) -> bool:
-    """Whether every need has as many events as it wants."""
-    count = Counter(event.name for event in events)
-    return all(sum(count[name] for name in need.names) >= need.limit for need in needs)
-
-
-def _wanted(needs: Sequence[Events], events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return the events that at least one need would take: what none takes need not be kept."""
-    taken: Counter[Events] = Counter()
-    kept = []
-    for event in events:
-        takers = [need for need in needs if event.name in need.names and taken[need] < need.limit]
-        taken.update(takers)
-        if takers:
-            kept.append(event)
-    return tuple(kept)
 
 
 def _failure(error: Exception) -> errors.ProfileApiError:

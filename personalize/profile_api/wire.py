@@ -23,23 +23,89 @@ class Cursor(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class TraitsPage(msgspec.Struct, frozen=True):
-    """An answer of the traits route."""
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answers of all routes but metadata have."""
 
-    traits: dict[str, Any]
-    cursor: Cursor | None = None
-
-
-class EventsPage(msgspec.Struct, frozen=True):
-    """An answer of the events route, before its events are looked at one by one."""
-
-    data: list[dict[str, Any]]
     cursor: Cursor | None = None
 
     @property
     def next(self) -> str:
         """The cursor of the next page; empty on the last one, in each of the forms that it takes."""
         return (self.cursor.next or "") if self.cursor is not None and self.cursor.has_more else ""
+
+
+class TraitsPage(Page, frozen=True):
+    """An answer of the traits route."""
+
+    traits: dict[str, Any]
+
+    def told(self) -> dict[str, "TraitTold"]:
+        """Return the traits of a `verbose` answer."""
+        return msgspec.convert(self.traits, dict[str, TraitTold])
+
+
+class TraitTold(msgspec.Struct, frozen=True):
+    """A trait with where it comes from and when it changed."""
+
+    value: Any
+    source_id: str | None = None
+    updated_at: str | None = None
+
+
+class ExternalIdTold(msgspec.Struct, frozen=True):
+    """An external id with where it comes from."""
+
+    id: str
+    type: str
+    collection: str | None = None
+    source_id: str | None = None
+    created_at: str | None = None
+    encoding: str | None = None
+    first_message_id: str | None = None
+
+
+class ExternalIdsPage(Page, frozen=True):
+    """An answer of the external_ids route."""
+
+    data: list[ExternalIdTold]
+
+
+class LinkTold(msgspec.Struct, frozen=True):
+    """A profile that this one is linked to, by its external ids."""
+
+    to_collection: str
+    external_ids: list[ExternalIdTold] = []
+
+
+class LinksPage(Page, frozen=True):
+    """An answer of the links route, whose documented example has no cursor."""
+
+    data: list[LinkTold]
+
+
+class MetadataTold(msgspec.Struct, frozen=True):
+    """When a profile came to be and changed, and by which messages."""
+
+    created_at: str | None = None
+    updated_at: str | None = None
+    expires_at: str | None = None
+    first_message_id: str | None = None
+    first_source_id: str | None = None
+    last_message_id: str | None = None
+    last_source_id: str | None = None
+
+
+class MetadataPage(msgspec.Struct, frozen=True):
+    """An answer of the metadata route."""
+
+    metadata: MetadataTold
+    segment_id: str | None = None
+
+
+class EventsPage(Page, frozen=True):
+    """An answer of the events route, before its events are looked at one by one."""
+
+    data: list[dict[str, Any]]
 
     def events(self) -> Iterable[Event]:
         """Return the events that can be read: one odd event, years old in some queue, must not hide the others."""
@@ -94,9 +160,23 @@ def profile_path(space_id: str, collection: Collection, external_id: ExternalId)
     return f"/v1/spaces/{encoded(space_id)}/collections/{collection}/profiles/{encoded(str(external_id))}"
 
 
-def include(names: Sequence[str]) -> str:
-    """Return names as the value of `include`: joined by commas that are not encoded, each name encoded."""
-    return ",".join(encoded(name) for name in names)
+def query(**parameters: Sequence[str] | str | int | datetime | None) -> str:
+    """Return a query string with its `?`, without what is not given, off or empty.
+
+    Lists are joined by commas that are not encoded, each name encoded; times are ISO 8601.
+    """
+    given = [(name, value) for name, value in parameters.items() if value]
+    return "?" + "&".join(f"{name}={_written(value)}" for name, value in given) if given else ""
+
+
+def _written(value: Sequence[str] | str | int | datetime) -> str:
+    if value is True:
+        return "true"
+    if isinstance(value, datetime):
+        return encoded(value.astimezone(UTC).isoformat().replace("+00:00", "Z"))
+    if isinstance(value, str | int):
+        return encoded(str(value))
+    return ",".join(encoded(name) for name in value)
 
 
 def encoded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -43,6 +43,11 @@ def unauthorized(message: str) -> Refused:
     return Refused(401, "authentication_error", message, challenge)
 
 
+def too_many() -> Refused:
+    """Return the refusal of a request above the rate limit. Segment does not say when to try again."""
+    return Refused(429, "rate_limit_error", "Too many requests hit the API too quickly.")
+
+
 def no_such_route() -> Refused:
     """Return the refusal of a path. Its code is not `not_found`, which would say that a profile is unknown."""
     return Refused(404, "invalid_request_error", "No such route.")
@@ -70,3 +75,8 @@ def answering(answer: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
         await response(scope, receive, send)
 
     return app
+
+
+async def refused(_request: Request, error: Exception) -> Response:
+    """Return a refusal as an answer, as Starlette asks a handler of `Refused` for one."""
+    return cast("Refused", error).response()

@@ -1,37 +1,43 @@
 """The sandbox as one ASGI app, put together."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp
 
-from personalize.sandbox import moments
-from personalize.sandbox.answers import answering
+from personalize.sandbox import declarations, moments
+from personalize.sandbox.answers import Refused, answering, refused
+from personalize.sandbox.budget import Budget
 from personalize.sandbox.calls import Calls, Recorded
+from personalize.sandbox.clocks import MovableClock
+from personalize.sandbox.computed import Computations
 from personalize.sandbox.control import ControlApi
 from personalize.sandbox.demo import content
 from personalize.sandbox.demo.site import Site
+from personalize.sandbox.faults import Faults
+from personalize.sandbox.faulty import Faulty
 from personalize.sandbox.journal import Journal
 from personalize.sandbox.moments import Clock
+from personalize.sandbox.pusher import Pusher, Target, Transport
 from personalize.sandbox.rawpath import RawPaths
 from personalize.sandbox.reading import ProfileApi
 from personalize.sandbox.seed import Seed
 from personalize.sandbox.store import Store
 from personalize.sandbox.tracking import TrackingApi
+from personalize.sandbox.webhook import Webhook
 
 SPACE = "sandbox"
 ACCESS_TOKEN = "sandbox-token"  # noqa: S105 - it opens nothing but this sandbox, and is printed in its documentation
 WRITE_KEY = "sandbox-write-key"
 DEFAULT_URL = "http://127.0.0.1:8100"
 SERVICE_URL = "http://127.0.0.1:8000"
+RATE_LIMIT = 100
+"""Requests a second, as the Profile API documentation says of every space."""
 
 
-def create_sandbox(
+def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller who wants that one thing otherwise
     *,
     space: str = SPACE,
     access_token: str = ACCESS_TOKEN,
@@ -40,6 +46,10 @@ def create_sandbox(
     service_url: str = SERVICE_URL,
     database: str = ":memory:",
     clock: Clock = moments.utc_now,
+    rate_limit: float = RATE_LIMIT,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
+    post: Transport | None = None,
 ) -> Starlette:
     """Return a local stand-in for Segment, with a demo blog and shop whose visitors it tracks.
 
@@ -51,32 +61,43 @@ def create_sandbox(
         service_url: the personalization service that the demo pages ask.
         database: an SQLite file, which keeps its profiles from one start to the next, or `:memory:`.
         clock: returns the time as an aware datetime.
+        rate_limit: how many requests a second the Profile API takes; 0 is no limit.
+        webhook_url: where changes of computed traits and audiences are pushed to, as Segment's webhooks do.
+        webhook_secret: signs them.
+        post: carries them in place of the network.
 
     Raises:
         sqlite3.Error: the database cannot be opened.
+        ValueError: the webhook's URL is none.
     """
-    store, calls, things = Store(database), Calls(), content.load()
-    journal = Journal(store, clock)
-    seed = Seed(store, journal, clock, things, base_url.rstrip("/"))
+    store, calls, faults, things = Store(database), Calls(), Faults(), content.load()
+    time = MovableClock(clock)
+    computations = Computations(store, time, declarations.load())
+    pusher = Pusher(Target(webhook_url, webhook_secret) if webhook_url else None, post)
+    journal = Journal(store, time, computations, Webhook(store, computations, pusher, time, space=space).tell)
+    seed = Seed(store, Journal(store, time, computations), time, things, base_url.rstrip("/"))
     site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key)
     if store.is_empty():
         seed.sow()
 
-    def api(answer: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
-        return Recorded(answering(answer), calls, clock)
-
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with pusher.running():
+            yield
         store.close()
 
+    # A moved clock is for profiles; a request's second, and when it came, stay what they are.
+    profiles = ProfileApi(store, time, Budget(rate_limit, clock), space=space, access_token=access_token)
     segment = {
-        b"/v1/spaces/": api(ProfileApi(store, clock, space=space, access_token=access_token).answer),
-        b"/v1/": api(TrackingApi(journal, write_key=write_key).answer),
+        b"/v1/spaces/": Recorded(Faulty(answering(profiles.answer), faults), calls, clock),
+        b"/v1/": Recorded(answering(TrackingApi(journal, write_key=write_key).answer), calls, clock),
     }
+    control = ControlApi(
+        calls=calls, faults=faults, clock=time, pusher=pusher, reseed=seed.sow, catch_up=journal.catch_up
+    )
     return Starlette(
-        routes=[Mount("/sandbox", routes=ControlApi(calls, seed.sow).routes()), *site.routes()],
+        routes=[Mount("/sandbox", routes=control.routes()), *site.routes()],
         middleware=[Middleware(RawPaths, segment)],
-        exception_handlers={404: site.lost},
+        exception_handlers={404: site.lost, Refused: refused},
         lifespan=lifespan,
     )

@@ -1,29 +1,103 @@
-"""Computed traits: what the sandbox works out from a profile's events, as Segment's Unify would."""
+"""Computations: what the sandbox works out of what profiles do, as Segment's Unify would."""
 
-import msgspec
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from personalize.sandbox.store import Store, Trait
+from personalize.sandbox.comparisons import same
+from personalize.sandbox.declarations import Declared
+from personalize.sandbox.inputs import Input
+from personalize.sandbox.moments import Clock, micros
+from personalize.sandbox.store import ExternalId, Store, Trait
 
-
-class MostFrequent(msgspec.Struct, frozen=True):
-    """A trait whose value is the text that a property of an event had most often; of equals, the one seen last."""
-
-    key: str
-    event: str
-    property: str
-
-    def refresh(self, store: Store, profile: int, now: int) -> None:
-        """Compute the trait of a profile anew; without any event it stays as it is."""
-        tallies = store.events.tallies(profile, self.event, self.property)
-        if tallies:
-            favorite = max(tallies, key=lambda tally: (tally.times, tally.last))
-            store.traits.put(profile, Trait(self.key, favorite.value, now, class_="computed_trait"))
+_EVER = -(2**63)
+"""Before every event, in microseconds since 1970."""
 
 
-COMPUTED_TRAITS = (MostFrequent("favorite_blog_category", event="Post Viewed", property="category"),)
+class Change(NamedTuple):
+    """A computed trait or an audience, and the value that a profile now has of it; None: it has none any more."""
+
+    declared: Declared
+    value: Any
 
 
-def refresh(store: Store, profile: int, now: int) -> None:
-    """Compute all computed traits of a profile anew; `now` is in microseconds since 1970."""
-    for trait in COMPUTED_TRAITS:
-        trait.refresh(store, profile, now)
+class News(NamedTuple):
+    """What changed for a profile, and the external ids that lead to it only since then."""
+
+    profile: int
+    changes: list[Change]
+    arrivals: frozenset[ExternalId]
+
+
+class Computations:
+    """Keeps the computed traits and audiences of profiles up to date.
+
+    Args:
+        store: where profiles are.
+        clock: what time it is, where windows end.
+        declared: what there is to compute, each after those that it is worked out from.
+    """
+
+    def __init__(self, store: Store, clock: Clock, declared: Sequence[Declared]) -> None:
+        self._store = store
+        self._clock = clock
+        self._declared = declared
+        self._inputs = {one.key: frozenset(one.rule.inputs) for one in declared}
+        self._everything = frozenset[Input]().union(*self._inputs.values())
+
+    def refresh(self, profile: int, touched: Iterable[Input] | None = None) -> list[Change]:
+        """Compute anew what follows from what was touched (None: from anything); return what is different now."""
+        known = _Profile(self._store, profile, micros(self._clock()))
+        stale = set(self._everything if touched is None else touched)
+        changes = []
+        for declared in self._declared:
+            if stale.isdisjoint(self._inputs[declared.key]):
+                continue
+            value = declared.rule.value(known, declared.key)
+            if known.put(declared, value):
+                stale.add(declared.input)
+                changes.append(Change(declared, value))
+        return changes
+
+    def standing(self, profile: int) -> list[Change]:
+        """Return all that a profile has, as for somebody who does not know any of it yet."""
+        found = [(declared, self._store.traits.get(profile, declared.key)) for declared in self._declared]
+        return [
+            Change(declared, trait.value)
+            for declared, trait in found
+            if trait and trait.class_ == declared.class_ and trait.value is not None
+        ]
+
+
+class _Profile:
+    """The history of one profile as the store has it; `now` is in microseconds since 1970."""
+
+    def __init__(self, store: Store, profile: int, now: int) -> None:
+        self._store = store
+        self._profile = profile
+        self._now = now
+
+    def events(self, name: str, window: timedelta | None) -> list[dict[str, Any]]:
+        return self._store.events.properties(self._profile, name, self._start(window))
+
+    def times(self, name: str, window: timedelta | None) -> int:
+        return self._store.events.times(self._profile, name, self._start(window))
+
+    def trait(self, key: str) -> Any:  # noqa: ANN401 - a trait's value is any JSON value
+        found = self._store.traits.get(self._profile, key)
+        return found and found.value
+
+    def put(self, declared: Declared, value: Any) -> bool:  # noqa: ANN401 - a trait's value is any JSON value
+        """Set what a declaration says; return whether that is news."""
+        before = self._store.traits.get(self._profile, declared.key)
+        if same(before and before.value, value) or (before and not value and before.class_ != declared.class_):
+            return (
+                False  # in the second case somebody identified a trait of that name, and there is no reason to object
+            )
+        # The clock may have been moved back, and a value that is older than what is there would not be taken.
+        at = max(self._now, before.updated_at) if before else self._now
+        self._store.traits.put(self._profile, Trait(declared.key, value, at, class_=declared.class_))
+        return True
+
+    def _start(self, window: timedelta | None) -> int:
+        return _EVER if window is None else self._now - window // timedelta(microseconds=1)

@@ -1,13 +1,34 @@
-"""The control API: what was called, forgetting it, and starting over."""
+"""The control API: what was called, faults, the clock, the webhook, and starting over."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from personalize.sandbox.answers import json
+from personalize.sandbox import moments
+from personalize.sandbox.answers import invalid, json
 from personalize.sandbox.calls import Calls
+from personalize.sandbox.clocks import MovableClock
+from personalize.sandbox.faults import Fault, Faults
+from personalize.sandbox.messages import CALL_BYTES, bounded, read
+from personalize.sandbox.pusher import Pusher, Target
+
+T = TypeVar("T")
+
+
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a clock goes: by a span (`48h`, `-30m`), or to a moment (ISO 8601)."""
+
+    advance: str | None = None
+    at: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.advance is None) == (self.at is None):
+            raise ValueError("needs either `advance` or `at`")
 
 
 class ControlApi:
@@ -15,18 +36,44 @@ class ControlApi:
 
     Args:
         calls: what the emulated APIs answered.
+        faults: how the Profile API misbehaves.
+        clock: what time the sandbox says it is.
+        pusher: what sends the webhook's calls.
         reseed: brings the store back to the seeded visitors.
+        catch_up: computes what follows from another time.
     """
 
-    def __init__(self, calls: Calls, reseed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        calls: Calls,
+        faults: Faults,
+        clock: MovableClock,
+        pusher: Pusher,
+        reseed: Callable[[], None],
+        catch_up: Callable[[], None],
+    ) -> None:
         self._calls = calls
+        self._faults = faults
+        self._clock = clock
+        self._pusher = pusher
         self._reseed = reseed
+        self._catch_up = catch_up
 
     def routes(self) -> list[Route]:
         """Return the routes, relative to `/sandbox`."""
         return [
             Route("/calls", self.recorded, methods=["GET"]),
             Route("/calls", self.forget, methods=["DELETE"]),
+            Route("/faults", self.faults, methods=["GET"]),
+            Route("/faults", self.misbehave, methods=["POST"]),
+            Route("/faults", self.behave, methods=["DELETE"]),
+            Route("/clock", self.time, methods=["GET"]),
+            Route("/clock", self.move, methods=["POST"]),
+            Route("/clock", self.move_back, methods=["DELETE"]),
+            Route("/webhook", self.webhook, methods=["GET"]),
+            Route("/webhook", self.aim, methods=["POST"]),
+            Route("/webhook", self.disarm, methods=["DELETE"]),
             Route("/reset", self.reset, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
         ]
@@ -41,8 +88,64 @@ class ControlApi:
         self._calls.forget()
         return Response(status_code=204)
 
+    async def faults(self, _request: Request) -> Response:
+        """Return the faults that are told, oldest first, each with the times that are left."""
+        return json({"faults": self._faults.current()})
+
+    async def misbehave(self, request: Request) -> Response:
+        """Let a fault happen from now on."""
+        self._faults.add(await _told(request, Fault))
+        return await self.faults(request)
+
+    async def behave(self, _request: Request) -> Response:
+        """Forget all faults."""
+        self._faults.clear()
+        return Response(status_code=204)
+
+    async def time(self, _request: Request) -> Response:
+        """Return the sandbox's time, and by how many seconds it is ahead of the real one."""
+        now = moments.written(moments.micros(self._clock()))
+        return json({"now": now, "ahead_seconds": self._clock.ahead.total_seconds()})
+
+    async def move(self, request: Request) -> Response:
+        """Move the clock, and compute what follows for windows."""
+        move = await _told(request, Move)
+        try:
+            if move.advance is not None:
+                self._clock.advance(_span(move.advance))
+            else:
+                self._clock.set(_moment(str(move.at)))
+        except OverflowError:
+            raise invalid("advance", "leads out of the years 1 to 9999.") from None
+        self._catch_up()
+        return await self.time(request)
+
+    async def move_back(self, request: Request) -> Response:
+        """Let it be the real time again."""
+        self._clock.back()
+        self._catch_up()
+        return await self.time(request)
+
+    async def webhook(self, _request: Request) -> Response:
+        """Return where changes are pushed to, and what became of them."""
+        target = self._pusher.target
+        members: dict[str, Any] = {"url": target and target.url, "signed": bool(target and target.secret)}
+        return json(members | {"waiting": self._pusher.waiting} | msgspec.to_builtins(self._pusher.tally))
+
+    async def aim(self, request: Request) -> Response:
+        """Push changes to another URL from now on."""
+        self._pusher.target = await _told(request, Target)
+        return await self.webhook(request)
+
+    async def disarm(self, _request: Request) -> Response:
+        """Push changes to nobody."""
+        self._pusher.target = None
+        return Response(status_code=204)
+
     async def reset(self, _request: Request) -> Response:
-        """Bring back the seeded visitors, as on the first start, and forget all calls."""
+        """Be as on the first start: the seeded visitors, no calls, no faults, the real time. The webhook stays."""
+        self._clock.back()
+        self._faults.clear()
         self._reseed()
         self._calls.forget()
         return Response(status_code=204)
@@ -50,3 +153,26 @@ class ControlApi:
     async def health(self, _request: Request) -> Response:
         """Return that the sandbox is up."""
         return json({"status": "ok"})
+
+
+async def _told(request: Request, shape: type[T]) -> T:
+    """Return a request's body.
+
+    Raises:
+        Refused: it is not such a body; the message names the field.
+    """
+    return read(bounded(await request.body(), CALL_BYTES), shape)
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return moments.span(text)
+    except ValueError as error:
+        raise invalid("advance", f"{error}.") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moments.moment(moments.parsed(text))
+    except ValueError:
+        raise invalid("at", "has to be a date or time in ISO 8601.") from None

@@ -27,8 +27,8 @@ def cursor(request: Request, limit: int, following: str) -> dict[str, Any]:
 
 
 def opaque(position: Position) -> str:
-    """Return an event's position as Segment writes it: base64 of `<nanoseconds>::<message id>`."""
-    return base64.b64encode(f"{position.at * _NANOS}::{position.message_id}".encode()).decode()
+    """Return a position as Segment writes an event's: base64 of `<nanoseconds>::<message id>`."""
+    return base64.b64encode(f"{position.at * _NANOS}::{position.key}".encode()).decode()
 
 
 def position(text: str) -> Position | None:
@@ -40,8 +40,8 @@ def position(text: str) -> Position | None:
     if not text:
         return None
     try:
-        nanos, separator, message_id = base64.b64decode(text, validate=True).decode().partition("::")
-        found = Position(int(nanos) // _NANOS, message_id)
+        nanos, separator, key = base64.b64decode(text, validate=True).decode().partition("::")
+        found = Position(int(nanos) // _NANOS, key)
     except (binascii.Error, ValueError):
         raise invalid("next", "is not a cursor.") from None
     if not separator or abs(found.at) > _MICROS_MAX:

@@ -1,16 +1,29 @@
 """The calls of the Tracking API, read from their JSON. Names and limits are those of Segment's HTTP tracking source."""
 
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from personalize.sandbox import moments
 from personalize.sandbox.answers import Refused, invalid
-from personalize.sandbox.store import ExternalId
+from personalize.sandbox.identity import NAMING
+from personalize.sandbox.inputs import Input
+from personalize.sandbox.promoted import promoted
+from personalize.sandbox.store import Collection, ExternalId
 
 CALL_BYTES = 32 * 1024
 BATCH_BYTES = 500 * 1024
 BATCH_CALLS = 2500
+
+
+class CustomId(msgspec.Struct, frozen=True):
+    """One of `context.externalIds`: an id of a type of one's own. A colon would end the type in the Profile API."""
+
+    id: str
+    type: Annotated[str, msgspec.Meta(pattern="^[^:]+$")]
+    collection: Collection = "users"
+    encoding: str = "none"
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,17 +35,33 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     timestamp: str | None = None
     context: dict[str, Any] | None = None
 
+    def touches(self) -> frozenset[Input]:
+        """Return what it brings that computed traits and audiences of a person may be worked out from."""
+        return frozenset()
+
     def external_ids(self) -> tuple[ExternalId, ...]:
-        """Return the call's external ids, the user's first.
+        """Return a person's external ids, those first that say more about who it is.
 
         Raises:
-            Refused: there is none.
+            Refused: there is neither a user id nor an anonymous id, or a custom one cannot be read.
         """
-        ids = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
-        found = tuple(ExternalId(id_type, value) for id_type, value in ids if value)
-        if not found:
+        if not (self.user_id or self.anonymous_id):
             raise invalid("userId", "is required, unless there is an `anonymousId`.")
-        return found
+        others = [*self.custom_ids("users"), *promoted(self.context or {})]
+        return _without_repetition([_id("user_id", self.user_id), *others, _id("anonymous_id", self.anonymous_id)])
+
+    def custom_ids(self, collection: Collection) -> list[ExternalId]:
+        """Return the custom ids of a collection. One of the naming type is none: it has a member of its own.
+
+        Raises:
+            Refused: they cannot be read.
+        """
+        try:
+            sent = msgspec.convert((self.context or {}).get("externalIds") or [], list[CustomId])
+        except msgspec.ValidationError as error:
+            raise invalid("context.externalIds", f"cannot be read: {error}.") from None
+        wanted = [one for one in sent if one.collection == collection and one.type != NAMING[collection]]
+        return [ExternalId(one.type, one.id, one.encoding) for one in wanted]
 
     def at(self, now: int) -> int:
         """Return when the call happened, in microseconds since 1970.
@@ -51,12 +80,20 @@ class Identify(Message, frozen=True, rename="camel"):
 
     traits: dict[str, Any] | None = None
 
+    def touches(self) -> frozenset[Input]:
+        """Return its traits."""
+        return frozenset(Input("trait", key) for key in self.traits or ())
+
 
 class Track(Message, frozen=True, rename="camel"):
     """What somebody did."""
 
     event: str = ""
     properties: dict[str, Any] | None = None
+
+    def touches(self) -> frozenset[Input]:
+        """Return its event."""
+        return frozenset({Input("event", self.event)})
 
     def name(self) -> str:
         """Return the event's name.
@@ -67,6 +104,41 @@ class Track(Message, frozen=True, rename="camel"):
         if not self.event:
             raise invalid("event", "is required.")
         return self.event
+
+
+class Group(Message, frozen=True, rename="camel"):
+    """Which account somebody belongs to, and what is known of that account. A trait that is null is removed."""
+
+    group_id: str = ""
+    traits: dict[str, Any] | None = None
+
+    def account_ids(self) -> tuple[ExternalId, ...]:
+        """Return the account's external ids, the group id first.
+
+        Raises:
+            Refused: there is no group id, or a custom id cannot be read.
+        """
+        if not self.group_id:
+            raise invalid("groupId", "is required.")
+        return _without_repetition([_id("group_id", self.group_id), *self.custom_ids("accounts")])
+
+
+class Alias(Message, frozen=True, rename="camel"):
+    """That a user was known by another id before."""
+
+    previous_id: str = ""
+
+    def previous(self) -> str:
+        """Return the previous id.
+
+        Raises:
+            Refused: there is none, or no user id.
+        """
+        if not self.user_id:
+            raise invalid("userId", "is required.")
+        if not self.previous_id:
+            raise invalid("previousId", "is required.")
+        return self.previous_id
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -119,3 +191,16 @@ def bounded(body: bytes, maximum: int) -> bytes:
     if len(body) > maximum:
         raise Refused(413, "invalid_request_error", f"The call is larger than {maximum // 1024} KB.")
     return body
+
+
+def _id(id_type: str, value: str | None) -> ExternalId:
+    return ExternalId(id_type, value or "")
+
+
+def _without_repetition(external_ids: Iterable[ExternalId]) -> tuple[ExternalId, ...]:
+    """Return the ids that are not empty, each once."""
+    found: dict[tuple[str, str], ExternalId] = {}
+    for external_id in external_ids:
+        if external_id.value:
+            found.setdefault((external_id.type, external_id.value), external_id)
+    return tuple(found.values())

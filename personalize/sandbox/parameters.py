@@ -27,6 +27,11 @@ def limit(query: QueryParams, default: int, maximum: int) -> int:
     return number
 
 
+def flag(query: QueryParams, parameter: str) -> bool:
+    """Return whether a parameter says `true`, in any casing: `True` is what Python clients send."""
+    return query.get(parameter, "").lower() == "true"
+
+
 def choice(query: QueryParams, parameter: str, choices: Collection[str]) -> str | None:
     """Return one of a few words, or None if the parameter is not given.
 

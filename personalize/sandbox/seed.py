@@ -1,4 +1,4 @@
-"""The visitors that are there from the start, written as the calls that a site would have sent."""
+"""The visitors and accounts that are there from the start, written as the calls that a site would have sent."""
 
 import tomllib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from personalize.sandbox.demo.content import Content
 from personalize.sandbox.identity import resolved
 from personalize.sandbox.journal import Journal
 from personalize.sandbox.moments import Clock, micros, written
-from personalize.sandbox.store import ExternalId, Store, Trait
+from personalize.sandbox.store import ExternalId, Origin, Store, Trait
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -27,8 +27,22 @@ class Visitor(msgspec.Struct, frozen=True):
     orders: dict[str, float] = {}
 
 
+class Account(msgspec.Struct, frozen=True):
+    """A company to begin with. `since` is in hours before now; `members` are user ids."""
+
+    group_id: str
+    since: float
+    traits: dict[str, Any]
+    members: list[str]
+
+
+class _Seeds(msgspec.Struct, frozen=True):
+    visitors: list[Visitor]
+    accounts: list[Account]
+
+
 class Seed:
-    """Fills a store with the visitors of the data beside this file.
+    """Fills a store with the visitors and accounts of the data beside this file.
 
     Args:
         store: what to fill.
@@ -46,13 +60,16 @@ class Seed:
         self._base_url = base_url
 
     def sow(self) -> None:
-        """Forget everything that the store knows, and add the visitors."""
+        """Forget everything that the store knows, and add the visitors and accounts."""
         with self._store.transaction():
             self._store.clear()
-        for visitor in _visitors():
+        seeds = _seeds()
+        for visitor in seeds.visitors:
             self._journal.write(self._calls(visitor))
             with self._store.transaction():
                 self._place_in_audiences(visitor)
+        for account in seeds.accounts:
+            self._journal.write(self._memberships(account))
 
     def _calls(self, visitor: Visitor) -> Iterator[tuple[str, bytes]]:
         """Yield a visitor's calls, each its type and its JSON, under message ids that every reset repeats."""
@@ -71,10 +88,22 @@ class Seed:
             yield "track", hours, _event("Product Viewed", self._content.products[product_id].viewed(self._base_url))
         for product_id, hours in visitor.orders.items():
             bought = self._content.products[product_id].viewed(self._base_url) | {"quantity": 1}
-            yield "track", hours, _event("Order Completed", {"order_id": f"seed-{product_id}", "products": [bought]})
+            order = {"order_id": f"seed-{product_id}", "total": bought["price"], "products": [bought]}
+            yield "track", hours, _event("Order Completed", order)
+
+    def _memberships(self, account: Account) -> Iterator[tuple[str, bytes]]:
+        members = {
+            "groupId": account.group_id,
+            "traits": account.traits,
+            "timestamp": written(self._ago(account.since)),
+        }
+        for number, user_id in enumerate(account.members):
+            call = {**members, "userId": user_id, "messageId": f"seed-{account.group_id}-{number}"}
+            yield "group", msgspec.json.encode(call)
 
     def _place_in_audiences(self, visitor: Visitor) -> None:
-        profile = resolved(self._store, [ExternalId(*pair) for pair in visitor.ids.items()], self._ago(0))
+        external_ids = [ExternalId(*pair) for pair in visitor.ids.items()]
+        profile = resolved(self._store, "users", external_ids, Origin(self._ago(0), f"seed-{external_ids[0].value}"))
         for key, entered in visitor.audiences.items():
             self._store.traits.put(profile, Trait(key, entered, self._ago(visitor.since), class_="audience"))
 
@@ -82,9 +111,9 @@ class Seed:
         return micros(self._clock() - timedelta(hours=hours))
 
 
-def _visitors() -> list[Visitor]:
+def _seeds() -> _Seeds:
     text = files(__package__).joinpath("visitors.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["visitors"], list[Visitor])
+    return msgspec.convert(tomllib.loads(text), _Seeds)
 
 
 def _event(name: str, properties: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Tracking API: `POST /v1/identify`, `/v1/track` and `/v1/batch`."""
+"""The Tracking API: `POST /v1/identify`, `track`, `page`, `screen`, `group`, `alias` and `batch`."""
 
 from starlette.requests import Request
 from starlette.responses import Response

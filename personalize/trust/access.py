@@ -49,10 +49,10 @@ def authorize(recipe: AnyRecipe, visitor: Visitor, caller: Caller) -> None:
         return
     if recipe.access == "server" or recipe.collection == "accounts":  # no visitor can prove to be an account
         raise ProofRequired("This recipe is for servers: send an API key as `Authorization: Bearer <key>`.")
-    if visitor.user_id is not None:
+    if visitor.user_id is not None or visitor.external_id is not None:
         raise ProofRequired(
-            "This recipe answers about a `user_id` only with proof: ask from a server with an API key as "
-            "`Authorization: Bearer <key>`, or ask with the visitor's `anonymous_id` alone."
+            "This recipe answers about a `user_id` or `external_id` only with proof: ask from a server with an API key "
+            "as `Authorization: Bearer <key>`, or ask with the visitor's `anonymous_id` alone."
         )
     if visitor.anonymous_id is None or _UUID.fullmatch(visitor.anonymous_id) is None:
         raise ProofRequired(

@@ -3,15 +3,14 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from unicodedata import category
 from urllib.parse import parse_qsl
 
 from personalize.declare import NO_DEFAULT
 from personalize.errors import BadParameter
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe
+from personalize.trust.ids import IdRules
 
-MAX_ID_LENGTH = 255
 MAX_FIELDS = 100
 ID_FIELDS = ("user_id", "anonymous_id", "group_id")
 
@@ -24,14 +23,14 @@ class Query:
     params: Mapping[str, object]
 
 
-def parse(query_string: bytes, recipe: AnyRecipe) -> Query:
+def parse(query_string: bytes, recipe: AnyRecipe, rules: IdRules) -> Query:
     """Return what a query string asks of a recipe.
 
     Raises:
         BadParameter: names the field that is missing, unknown, repeated or out of bounds.
     """
-    fields = _fields(query_string, known=(*ID_FIELDS, *recipe.params))
-    return Query(_visitor(fields, recipe), _params(fields, recipe))
+    fields = _fields(query_string, known=(*ID_FIELDS, "external_id", *recipe.params))
+    return Query(_visitor(fields, recipe, rules), _params(fields, recipe))
 
 
 def _fields(query_string: bytes, known: Iterable[str]) -> dict[str, str]:
@@ -56,23 +55,16 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise BadParameter("query", f"has more than {MAX_FIELDS} parameters.") from None
 
 
-def _visitor(fields: Mapping[str, str], recipe: AnyRecipe) -> Visitor:
+def _visitor(fields: Mapping[str, str], recipe: AnyRecipe, rules: IdRules) -> Visitor:
     """Return the visitor; a blank id counts as absent, for that is what a page's template writes when it has none."""
-    ids = {name: _checked_id(name, fields[name]) for name in ID_FIELDS if fields.get(name)}
-    visitor = Visitor(**ids)
+    ids = {name: rules.checked(name, name, fields[name]).value for name in ID_FIELDS if fields.get(name)}
+    other = rules.parsed("external_id", fields["external_id"]) if fields.get("external_id") else None
+    visitor = Visitor(**ids, external_id=other)
     if not visitor.external_ids(recipe.collection):
         if recipe.collection == "accounts":
             raise BadParameter("group_id", "is required: say whom this is about.")
         raise BadParameter("user_id", "or `anonymous_id` is required: say whom this is about.")
     return visitor
-
-
-def _checked_id(name: str, value: str) -> str:
-    if len(value) > MAX_ID_LENGTH:
-        raise BadParameter(name, f"is longer than {MAX_ID_LENGTH} characters.")
-    if any(category(letter) == "Cc" for letter in value):
-        raise BadParameter(name, "contains a control character.")
-    return value
 
 
 def _params(fields: Mapping[str, str], recipe: AnyRecipe) -> dict[str, object]:

@@ -11,6 +11,7 @@ from personalize.errors import PersonalizeError, UnknownRecipe
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
 from personalize.trust import access
+from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.web import params, responses
 
@@ -25,6 +26,7 @@ class RecipeAnswers:
         registry: the recipes.
         engine: runs them.
         keys: recognises our own servers.
+        rules: which ids may be asked about.
         deadline: seconds that a browser's request waits.
         browser_ttl: seconds that a browser may keep an answer at most.
         metrics: counts answers by recipe and outcome.
@@ -36,6 +38,7 @@ class RecipeAnswers:
         engine: Engine,
         *,
         keys: ApiKeys,
+        rules: IdRules,
         deadline: float,
         browser_ttl: float,
         metrics: Metrics,
@@ -43,6 +46,7 @@ class RecipeAnswers:
         self._registry = registry
         self._engine = engine
         self._keys = keys
+        self._rules = rules
         self._deadline = deadline
         self._browser_ttl = browser_ttl
         self._metrics = metrics
@@ -67,7 +71,7 @@ class RecipeAnswers:
 
     async def _answer(self, recipe: AnyRecipe, request: Request) -> Outcome:
         caller = access.identify(request.headers.get("Authorization"), self._keys)
-        query = params.parse(request.scope["query_string"], recipe)
+        query = params.parse(request.scope["query_string"], recipe, self._rules)
         access.authorize(recipe, query.visitor, caller)
         seconds = self._deadline if caller.server is None else min(self._deadline, SERVER_DEADLINE)
         deadline = asyncio.get_running_loop().time() + seconds

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from personalize import cli
+from personalize.cli import serving
 from personalize.declare import Access, recipe
 from personalize.errors import SettingsError
 from personalize.model import Collection
@@ -213,7 +214,7 @@ def asking(access: Access, collection: Collection = "users") -> AnyRecipe:
 )
 def test_a_call_carries_the_proof_that_its_recipe_wants(asked: AnyRecipe, call: str) -> None:
     """What is pasted is not refused."""
-    assert cli._curl(SERVICE, asked, "k") == call
+    assert serving._curl(SERVICE, asked, "k") == call
 
 
 SERVER_RECIPE = """
@@ -266,7 +267,7 @@ def test_check_config_makes_the_service(tmp_path: Path) -> None:
 def test_a_url_can_be_opened(host: str, url: str) -> None:
     """An address that stands for all of them is shown as the loopback's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert cli._url(host, listener) == f"{url}:{listener.getsockname()[1]}"
+        assert serving._url(host, listener) == f"{url}:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -280,7 +281,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.usefixtures("environ")
 def test_the_sandbox_needs_no_settings() -> None:
     """What a demonstration needs is set; the demo's pages may ask under both names of this machine."""
-    loaded = cli.sandbox_settings(SANDBOX)
+    loaded = serving.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, f"{SANDBOX}/blog/feed.xml")
     assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (1.0, 0.0, "console")
@@ -294,7 +295,7 @@ def test_the_sandbox_takes_the_settings_that_are_there(environ: pytest.MonkeyPat
         PROFILE_API_URL="https://profiles.segment.com", CACHE_TTL="2s", ALLOWED_ORIGINS="https://blog.example.com"
     ).items():
         environ.setenv(name, value)
-    loaded = cli.sandbox_settings(SANDBOX)
+    loaded = serving.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert loaded.profile_api_url == SANDBOX
     assert loaded.cache_ttl == 2.0
@@ -305,4 +306,4 @@ def test_wrong_settings_stop_the_sandbox_too(environ: pytest.MonkeyPatch) -> Non
     """A mistake in what counts is told there as everywhere."""
     environ.setenv("PERSONALIZE_DEADLINE", "1")
     with pytest.raises(SettingsError, match="PERSONALIZE_DEADLINE"):
-        cli.sandbox_settings(SANDBOX)
+        serving.sandbox_settings(SANDBOX)

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from importlib.resources import files
 
 from personalize.sandbox.store.events import Events
+from personalize.sandbox.store.external_ids import ExternalIds
+from personalize.sandbox.store.links import Links
 from personalize.sandbox.store.profiles import Profiles
 from personalize.sandbox.store.traits import Traits
 
@@ -12,7 +14,7 @@ SCHEMA = "schema.sql"
 
 
 class Store:
-    """Profiles, traits and events in one SQLite database.
+    """Profiles, external ids, links, traits and events in one SQLite database.
 
     Args:
         path: a file that outlives the process, or `:memory:`.
@@ -29,6 +31,8 @@ class Store:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(files(__package__).joinpath(SCHEMA).read_text(encoding="utf-8"))
         self.profiles = Profiles(self._connection)
+        self.external_ids = ExternalIds(self._connection)
+        self.links = Links(self._connection)
         self.traits = Traits(self._connection)
         self.events = Events(self._connection)
 
@@ -45,6 +49,7 @@ class Store:
         """Move everything of one profile to another; of a trait that both have, the last updated stays."""
         self.traits.move(other, into)
         self.events.move(other, into)
+        self.links.move(other, into)
         self.profiles.move(other, into)
 
     def is_empty(self) -> bool:

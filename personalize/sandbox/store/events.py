@@ -1,11 +1,11 @@
 """What profiles did: Track events, in time."""
 
 import sqlite3
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
-from personalize.sandbox.store.profiles import ExternalId
+from personalize.sandbox.store.external_ids import ExternalId, Position
 
 Order = Literal["asc", "desc"]
 
@@ -20,12 +20,10 @@ class Event(msgspec.Struct, frozen=True):
     context: dict[str, Any] = {}
     properties: dict[str, Any] = {}
 
-
-class Position(NamedTuple):
-    """A place in the order of events, which is by time and then by message id."""
-
-    at: int
-    message_id: str
+    @property
+    def position(self) -> Position:
+        """Where it stands among the events of its profile."""
+        return Position(self.at, self.message_id)
 
 
 class EventFilter(msgspec.Struct, frozen=True):
@@ -40,14 +38,6 @@ class EventFilter(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     order: Order = "desc"
     first: Position | None = None
-
-
-class Tally(NamedTuple):
-    """How often a property had a value, and when last (microseconds since 1970)."""
-
-    value: str
-    times: int
-    last: int
 
 
 _ASCENDING = """
@@ -107,18 +97,20 @@ class Events:
         )
         return [_event(*row) for row in rows]
 
-    def tallies(self, profile: int, name: str, text_property: str) -> list[Tally]:
-        """Return how often a profile's events of a name had each text in a property; other values do not count."""
-        rows = self._connection.execute(
-            """
-            -- Properties nested deeper than SQLite reads are valid elsewhere, and should not fail a call.
-            SELECT value, count(*), max(at) FROM events, json_each(iif(json_valid(properties), properties, '{}'))
-            WHERE profile = ? AND name = ? AND key = ? AND type = 'text' AND value <> ''
-            GROUP BY value
-            """,
-            (profile, name, text_property),
+    def times(self, profile: int, name: str, start: int) -> int:
+        """Return how many events of a name a profile has since `start`."""
+        found = self._connection.execute(
+            "SELECT count(*) FROM events WHERE profile = ? AND name = ? AND at >= ?", (profile, name, start)
         )
-        return [Tally(*row) for row in rows]
+        return int(found.fetchone()[0])
+
+    def properties(self, profile: int, name: str, start: int) -> list[dict[str, Any]]:
+        """Return the properties of a profile's events of a name, since `start`, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT properties FROM events WHERE profile = ? AND name = ? AND at >= ? ORDER BY at, message_id",
+            (profile, name, start),
+        )
+        return [msgspec.json.decode(properties) for (properties,) in rows]
 
     def move(self, other: int, into: int) -> None:
         """Give one profile's events to another."""

@@ -1,17 +1,25 @@
-"""Profiles and the external ids that lead to them."""
+"""Profiles, and the ids that lead to them."""
 
 import hashlib
 import sqlite3
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Collection = Literal["users", "accounts"]
+from personalize.sandbox.store.external_ids import Collection, ExternalId
 
 
-class ExternalId(NamedTuple):
-    """What a source calls a person or an account, such as the type `user_id` and the value `ada`."""
+class Origin(NamedTuple):
+    """The call that something comes from: when it arrived (microseconds since 1970), and its message id."""
 
-    type: str
-    value: str
+    at: int
+    message_id: str
+
+
+class Metadata(NamedTuple):
+    """By which calls a profile came to be and was last touched."""
+
+    segment_id: str
+    first: Origin
+    last: Origin
 
 
 class Profiles:
@@ -19,29 +27,63 @@ class Profiles:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._arrivals: set[ExternalId] = set()
 
     def find(self, collection: Collection, external_id: ExternalId) -> int | None:
         """Return the profile that an external id leads to."""
         found: tuple[int] | None = self._connection.execute(
             "SELECT profile FROM external_ids WHERE collection = ? AND type = ? AND value = ?",
-            (collection, *external_id),
+            (collection, external_id.type, external_id.value),
         ).fetchone()
         return found and found[0]
 
-    def create(self, collection: Collection, external_id: ExternalId, at: int) -> int:
+    def named(self, collection: Collection, segment_id: str) -> int | None:
+        """Return the profile that has, or took over, the name that Segment itself gave."""
+        found: tuple[int] | None = self._connection.execute(
+            """
+            SELECT profiles.id FROM segment_ids JOIN profiles ON profiles.id = profile
+            WHERE segment_ids.segment_id = ? AND collection = ?
+            """,
+            (segment_id, collection),
+        ).fetchone()
+        return found and found[0]
+
+    def create(self, collection: Collection, external_id: ExternalId, origin: Origin) -> int:
         """Return a new profile that the external id leads to."""
+        segment_id = _segment_id(collection, external_id)
         profile = self._connection.execute(
-            "INSERT INTO profiles (collection, segment_id, created_at) VALUES (?, ?, ?) RETURNING id",
-            (collection, _segment_id(collection, external_id), at),
+            """
+            INSERT INTO profiles (collection, segment_id, created_at, first_message_id, updated_at, last_message_id)
+            VALUES (?, ?, ?, ?, ?, ?) RETURNING id
+            """,
+            (collection, segment_id, *origin, *origin),
         ).fetchone()[0]
-        self.attach(profile, external_id, at)
+        self._connection.execute("INSERT INTO segment_ids VALUES (?, ?)", (segment_id, profile))
+        self.attach(profile, external_id, origin)
         return int(profile)
 
-    def attach(self, profile: int, external_id: ExternalId, at: int) -> None:
+    def attach(self, profile: int, external_id: ExternalId, origin: Origin) -> None:
         """Let an external id that leads nowhere yet lead to a profile."""
         self._connection.execute(
-            "INSERT INTO external_ids SELECT collection, ?, ?, id, ? FROM profiles WHERE id = ?",
-            (*external_id, at, profile),
+            "INSERT INTO external_ids SELECT collection, ?, ?, id, ?, ?, ? FROM profiles WHERE id = ?",
+            (*external_id, *origin, profile),
+        )
+        self._arrivals.add(external_id)
+
+    def take_arrivals(self) -> set[ExternalId]:
+        """Return the external ids that came to lead to a profile, or to another one, since this was last asked."""
+        arrivals, self._arrivals = self._arrivals, set()
+        return arrivals
+
+    def all(self, collection: Collection) -> list[int]:
+        """Return all profiles of a collection."""
+        found = self._connection.execute("SELECT id FROM profiles WHERE collection = ?", (collection,))
+        return [profile for (profile,) in found]
+
+    def touch(self, profile: int, origin: Origin) -> None:
+        """Note the last call that was about a profile."""
+        self._connection.execute(
+            "UPDATE profiles SET updated_at = ?, last_message_id = ? WHERE id = ?", (*origin, profile)
         )
 
     def has_id_of(self, profile: int, id_type: str) -> bool:
@@ -51,19 +93,30 @@ class Profiles:
         )
         return found.fetchone() is not None
 
-    def segment_id(self, profile: int) -> str:
-        """Return the name that Segment itself gives a profile."""
-        return str(
-            self._connection.execute("SELECT segment_id FROM profiles WHERE id = ?", (profile,)).fetchone()[0],
-        )
+    def metadata(self, profile: int) -> Metadata:
+        """Return when a profile came to be and was last touched, and by what."""
+        segment_id, *origins = self._connection.execute(
+            "SELECT segment_id, created_at, first_message_id, updated_at, last_message_id FROM profiles WHERE id = ?",
+            (profile,),
+        ).fetchone()
+        return Metadata(segment_id, Origin(*origins[:2]), Origin(*origins[2:]))
 
     def move(self, other: int, into: int) -> None:
-        """Let all external ids of one profile lead to another, and forget the first."""
-        self._connection.execute("UPDATE external_ids SET profile = ? WHERE profile = ?", (into, other))
+        """Let all ids of one profile lead to another, which is then as old as the older one, and forget the first."""
+        first = min(self.metadata(other).first, self.metadata(into).first)
+        self._connection.execute(
+            "UPDATE profiles SET created_at = ?, first_message_id = ? WHERE id = ?", (*first, into)
+        )
+        moved = self._connection.execute(
+            "UPDATE external_ids SET profile = ? WHERE profile = ? RETURNING type, value, encoding", (into, other)
+        )
+        self._arrivals.update(ExternalId(*row) for row in moved)
+        self._connection.execute("UPDATE segment_ids SET profile = ? WHERE profile = ?", (into, other))
         self._connection.execute("DELETE FROM profiles WHERE id = ?", (other,))
 
 
 def _segment_id(collection: Collection, external_id: ExternalId) -> str:
     """Return an id of Segment's look that is the same after every reset."""
-    digest = hashlib.blake2s(repr((collection, *external_id)).encode(), digest_size=14)
+    name = (collection, external_id.type, external_id.value)
+    digest = hashlib.blake2s(repr(name).encode(), digest_size=14)
     return f"{'use' if collection == 'users' else 'gro'}_{digest.hexdigest()[:27]}"

@@ -7,15 +7,22 @@ import msgspec
 
 TraitClass = Literal["trait", "audience", "computed_trait"]
 
+SOURCE = "sandbox"
+"""The id of the one source that all calls come from."""
+
 
 class Trait(msgspec.Struct, frozen=True):
-    """One trait. `value` is any JSON value but null; `updated_at` is in microseconds since 1970."""
+    """One trait. `value` is any JSON value; `updated_at` is in microseconds since 1970.
+
+    A trait that is null was removed. It is kept, so that a call that happened before its removal and arrives after
+    it does not bring it back; it is never returned.
+    """
 
     key: str
     value: Any
     updated_at: int
     class_: TraitClass = "trait"
-    source: str = "sandbox"
+    source: str = SOURCE
 
 
 class TraitFilter(msgspec.Struct, frozen=True):
@@ -45,18 +52,19 @@ class Traits:
             (profile, trait.key, _json(trait.value), trait.class_, trait.source, trait.updated_at),
         )
 
-    def remove(self, profile: int, key: str, at: int) -> None:
-        """Remove a trait, unless it was updated later than that."""
-        self._connection.execute(
-            "DELETE FROM traits WHERE profile = ? AND key = ? AND updated_at <= ?", (profile, key, at)
-        )
+    def get(self, profile: int, key: str) -> Trait | None:
+        """Return one trait, also one that was removed; None if there never was one."""
+        row = self._connection.execute(
+            "SELECT key, value, updated_at, class, source FROM traits WHERE profile = ? AND key = ?", (profile, key)
+        ).fetchone()
+        return row and Trait(row[0], msgspec.json.decode(row[1]), *row[2:])
 
     def page(self, profile: int, wanted: TraitFilter, limit: int) -> list[Trait]:
         """Return at most `limit` traits in the order of their keys' characters."""
         rows = self._connection.execute(
             """
             SELECT key, value, updated_at, class, source FROM traits
-            WHERE profile = :profile AND key >= :start
+            WHERE profile = :profile AND key >= :start AND value <> 'null'
               AND (:class IS NULL OR class = :class)
               AND (:include IS NULL OR key IN (SELECT value FROM json_each(:include)))
             ORDER BY key LIMIT :limit

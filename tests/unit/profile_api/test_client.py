@@ -16,7 +16,8 @@ from personalize import errors
 from personalize.errors import ProfileApiError
 from personalize.model import ExternalId
 from personalize.needs import Events, EventsSpec, TraitsSpec
-from personalize.profile_api.client import MAX_BODY, MAX_PAGES, READ_SECONDS, REGIONS, ProfileClient
+from personalize.profile_api.client import MAX_BODY, REGIONS, ProfileClient
+from personalize.profile_api.sections import MAX_PAGES, READ_SECONDS, SectionReader
 from personalize.telemetry.metrics import Metrics
 from tests.doubles import LAST_PAGE, event
 
@@ -38,6 +39,7 @@ class Api:
         self.metrics = Metrics(CollectorRegistry())
         self._answers = list(answers)
         self.client = client_over(httpx.MockTransport(self.handle), self.metrics)
+        self.reader = SectionReader(self.client)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -89,15 +91,15 @@ def refused(status: int, code: str | None = None) -> httpx.Response:
 
 async def names_of(api: Api, spec: EventsSpec) -> list[str]:
     """Read events and return their names, in order."""
-    content = await api.client.read("users", ADA, spec)
+    content = await api.reader.read("users", ADA, spec)
     assert isinstance(content, tuple)
     return [one.name for one in content]
 
 
-async def failure(client: ProfileClient, spec: TraitsSpec | EventsSpec = TRAITS) -> ProfileApiError:
+async def failure(reader: SectionReader, spec: TraitsSpec | EventsSpec = TRAITS) -> ProfileApiError:
     """Read a section that cannot be read; whatever the reason, it shows neither the token nor the id."""
     with pytest.raises(ProfileApiError) as failed:
-        await client.read("users", ADA, spec)
+        await reader.read("users", ADA, spec)
     error = failed.value
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error)
     for secret in (TOKEN, BASIC, ADA.value):
@@ -113,7 +115,7 @@ def test_base_urls_are_the_documented_ones() -> None:
 async def test_the_token_is_the_basic_username_and_the_password_is_empty() -> None:
     """As the documentation asks, and with one of each header."""
     api = Api(traits(plan="pro"))
-    await api.client.read("users", ADA, TRAITS)
+    await api.reader.read("users", ADA, TRAITS)
     headers = api.requests[0].headers
     assert headers.get_list("authorization") == [BASIC]
     assert headers.get_list("accept") == ["application/json"]
@@ -129,7 +131,7 @@ def test_a_repr_has_no_token() -> None:
 async def test_traits_are_asked_for_by_name() -> None:
     """One GET that includes exactly the names, with a limit that lets them all through."""
     api = Api(traits(plan="pro", **{"a b": 1}))
-    found = await api.client.read("users", ADA, TraitsSpec(("a b", "plan", "none"), ttl=300))
+    found = await api.reader.read("users", ADA, TraitsSpec(("a b", "plan", "none"), ttl=300))
     assert found == {"plan": "pro", "a b": 1}
     assert api.requests[0].method == "GET"
     assert api.urls == [f"{PROFILE}/traits?include=a%20b,plan,none&limit=3"]
@@ -137,13 +139,13 @@ async def test_traits_are_asked_for_by_name() -> None:
 
 async def test_a_trait_that_was_not_asked_for_is_left() -> None:
     """Where `include` is ignored, nothing more than the need is kept."""
-    assert await Api(traits(plan="pro", email="a@b.test")).client.read("users", ADA, TRAITS) == {"plan": "pro"}
+    assert await Api(traits(plan="pro", email="a@b.test")).reader.read("users", ADA, TRAITS) == {"plan": "pro"}
 
 
 async def test_accounts_are_read_from_their_collection() -> None:
     """The same routes under the other collection."""
     api = Api(traits())
-    await api.client.read("accounts", ExternalId("group_id", "g1"), TRAITS)
+    await api.reader.read("accounts", ExternalId("group_id", "g1"), TRAITS)
     assert "/collections/accounts/profiles/group_id%3Ag1/traits?" in api.urls[0]
 
 
@@ -152,7 +154,7 @@ async def test_more_traits_than_a_call_may_have_are_split(count: int, sizes: lis
     """Each call has at most 200, each name is asked for once, and the answers are joined."""
     names = tuple(f"t{number}" for number in range(count))
     api = Api(*(traits(**dict.fromkeys(names[start : start + 200], 1)) for start in range(0, count, 200)))
-    found = await api.client.read("users", ADA, TraitsSpec(names, ttl=300))
+    found = await api.reader.read("users", ADA, TraitsSpec(names, ttl=300))
     assert found == dict.fromkeys(names, 1)
     assert [int(request.url.params["limit"]) for request in api.requests] == sizes
     assert [name for request in api.requests for name in request.url.params["include"].split(",")] == list(names)
@@ -240,7 +242,7 @@ async def test_only_events_that_a_need_takes_are_kept() -> None:
 async def test_a_failed_page_fails_the_section() -> None:
     """Half a history is not passed off as the whole."""
     api = Api(page("Viewed", next="more"), refused(503))
-    assert type(await failure(api.client, VIEWED)) is errors.ServerFault
+    assert type(await failure(api.reader, VIEWED)) is errors.ServerFault
     assert api.counted("events") == {"ok": 1, "server_fault": 1}
 
 
@@ -277,7 +279,7 @@ async def test_a_refusal_is_told_by_its_code_else_by_its_status(
 ) -> None:
     """With Segment's id of the answer, for their support, and without its message."""
     api = Api(refused(status, code))
-    error = await failure(api.client)
+    error = await failure(api.reader)
     assert type(error) is kind
     assert str(error) == f"The Profile API answered {status}. (Request-Id 1111-2222)"
     assert error.request_id == "1111-2222"
@@ -287,7 +289,7 @@ async def test_a_refusal_is_told_by_its_code_else_by_its_status(
 
 async def test_an_answer_may_lack_a_request_id() -> None:
     """Then the error names none."""
-    error = await failure(Api(httpx.Response(500)).client)
+    error = await failure(Api(httpx.Response(500)).reader)
     assert str(error) == "The Profile API answered 500."
     assert error.request_id is None
 
@@ -309,7 +311,7 @@ async def test_a_transports_failure_is_told_by_its_kind_alone(
 ) -> None:
     """A foreign message may quote the URL with its id, or the headers with the token."""
     api = Api(raised(f"{PROFILE} {BASIC} {TOKEN}"))
-    error = await failure(api.client)
+    error = await failure(api.reader)
     assert type(error) is kind
     assert str(error) == f"The Profile API could not be read ({raised.__name__})."
     assert api.counted("traits") == {kind.label: 1}
@@ -327,7 +329,7 @@ async def test_a_transports_failure_is_told_by_its_kind_alone(
 )
 async def test_an_answer_of_another_shape_is_unreadable(body: bytes) -> None:
     """A 200 from something between us and Segment is not a profile; its id is told, its body is not."""
-    error = await failure(Api(httpx.Response(200, content=body, headers={"Request-Id": "1111-2222"})).client)
+    error = await failure(Api(httpx.Response(200, content=body, headers={"Request-Id": "1111-2222"})).reader)
     assert type(error) is errors.Unreadable
     assert error.request_id == "1111-2222"
 
@@ -340,14 +342,14 @@ def filled(size: int) -> bytes:
 
 async def test_an_answer_of_the_largest_size_is_read() -> None:
     """The limit itself is allowed."""
-    found = await Api(httpx.Response(200, content=filled(MAX_BODY))).client.read("users", ADA, TRAITS)
+    found = await Api(httpx.Response(200, content=filled(MAX_BODY))).reader.read("users", ADA, TRAITS)
     assert isinstance(found, dict)
     assert len(found["plan"]) > MAX_BODY - 100
 
 
 async def test_a_larger_answer_is_unreadable() -> None:
     """One byte more is too many."""
-    error = await failure(Api(httpx.Response(200, content=filled(MAX_BODY + 1))).client)
+    error = await failure(Api(httpx.Response(200, content=filled(MAX_BODY + 1))).reader)
     assert type(error) is errors.Unreadable
 
 
@@ -364,7 +366,7 @@ async def test_an_endless_answer_is_left(status: int, kind: type[ProfileApiError
             sent += 65536
             yield bytes(65536)
 
-    assert type(await failure(Api(httpx.Response(status, content=endless())).client)) is kind
+    assert type(await failure(Api(httpx.Response(status, content=endless())).reader)) is kind
     assert sent <= MAX_BODY + 65536
 
 
@@ -378,7 +380,7 @@ async def test_an_encoded_answer_is_unreadable(encoding: str) -> None:
         opened = True
         yield gzip.compress(bytes(MAX_BODY * 4))
 
-    error = await failure(Api(httpx.Response(200, content=body(), headers={"Content-Encoding": encoding})).client)
+    error = await failure(Api(httpx.Response(200, content=body(), headers={"Content-Encoding": encoding})).reader)
     assert type(error) is errors.Unreadable
     assert not opened
 
@@ -386,7 +388,7 @@ async def test_an_encoded_answer_is_unreadable(encoding: str) -> None:
 async def test_identity_may_be_said() -> None:
     """Some answer the encoding that was asked for by its name."""
     answer = httpx.Response(200, json={"traits": {"plan": 1}}, headers={"Content-Encoding": "Identity"})
-    assert await Api(answer).client.read("users", ADA, TRAITS) == {"plan": 1}
+    assert await Api(answer).reader.read("users", ADA, TRAITS) == {"plan": 1}
 
 
 class Dripping(httpx.AsyncBaseTransport):
@@ -405,7 +407,7 @@ async def test_a_read_is_bounded_however_slowly_it_drips() -> None:
     """The limit is on the whole, and the call is counted as timed out."""
     metrics = Metrics(CollectorRegistry())
     begun = asyncio.get_running_loop().time()
-    error = await failure(client_over(Dripping(), metrics))
+    error = await failure(SectionReader(client_over(Dripping(), metrics)))
     assert type(error) is errors.TimedOut
     assert asyncio.get_running_loop().time() - begun < READ_SECONDS + 1
     labels = {"route": "traits", "outcome": "timed_out"}
@@ -422,7 +424,7 @@ async def test_a_cancelled_read_stays_cancelled() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    read = asyncio.create_task(client_over(Silent()).read("users", ADA, TRAITS))
+    read = asyncio.create_task(SectionReader(client_over(Silent())).read("users", ADA, TRAITS))
     await asked.wait()
     read.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -432,8 +434,8 @@ async def test_a_cancelled_read_stays_cancelled() -> None:
 async def test_calls_are_counted_and_timed_by_route() -> None:
     """Every page is a call."""
     api = Api(traits(plan=1), page("Viewed", next="more"), page("Viewed"))
-    await api.client.read("users", ADA, TRAITS)
-    await api.client.read("users", ADA, VIEWED)
+    await api.reader.read("users", ADA, TRAITS)
+    await api.reader.read("users", ADA, VIEWED)
     assert (api.counted("traits"), api.counted("events")) == ({"ok": 1}, {"ok": 2})
     seconds = api.metrics.registry.get_sample_value("personalize_upstream_seconds_count", {"route": "events"})
     assert seconds == 2
@@ -442,7 +444,7 @@ async def test_calls_are_counted_and_timed_by_route() -> None:
 async def test_redirects_are_not_followed() -> None:
     """The token goes to the configured host and to no other."""
     api = Api(httpx.Response(307, headers={"Location": "https://attacker.test/"}))
-    assert type(await failure(api.client)) is errors.Unreadable
+    assert type(await failure(api.reader)) is errors.Unreadable
     assert [request.url.host for request in api.requests] == ["profiles.test"]
 
 
@@ -452,7 +454,7 @@ async def test_requests_go_to_the_given_base_url(base_url: str) -> None:
     api = Api(traits())
     transport, metrics = httpx.MockTransport(api.handle), Metrics(CollectorRegistry())
     client = ProfileClient(space_id="s", access_token=TOKEN, base_url=base_url, metrics=metrics, transport=transport)
-    await client.read("users", ExternalId("user_id", "1"), TRAITS)
+    await SectionReader(client).read("users", ExternalId("user_id", "1"), TRAITS)
     profile = "http://proxy.test/segment/v1/spaces/s/collections/users/profiles/user_id%3A1"
     assert api.urls == [f"{profile}/traits?include=plan&limit=1"]
 
@@ -473,7 +475,7 @@ async def test_a_client_without_a_transport_has_a_pool_of_its_own() -> None:
     """It reads over real sockets, here one that nobody listens on."""
     metrics = Metrics(CollectorRegistry())
     client = ProfileClient(space_id="s", access_token=TOKEN, base_url="http://127.0.0.1:1", metrics=metrics)
-    assert type(await failure(client)) is errors.Unreachable
+    assert type(await failure(SectionReader(client))) is errors.Unreachable
     await client.aclose()
 
 
@@ -481,7 +483,7 @@ async def test_a_client_without_a_transport_has_a_pool_of_its_own() -> None:
 async def test_a_redirect_is_unreadable_wherever_it_leads(location: str) -> None:
     """It is neither followed nor looked at."""
     api = Api(httpx.Response(302, headers={"Location": location}))
-    assert type(await failure(api.client)) is errors.Unreadable
+    assert type(await failure(api.reader)) is errors.Unreadable
     assert len(api.requests) == 1
 
 
@@ -489,28 +491,28 @@ async def test_a_url_that_no_server_would_take_is_an_invalid_request() -> None:
     """Names that make 64 KiB of a URL are told as one of our own errors."""
     spec = TraitsSpec(tuple(f"{number:03}" + "x" * 400 for number in range(200)), ttl=300)
     with pytest.raises(errors.InvalidRequest):
-        await Api(traits()).client.read("users", ADA, spec)
+        await Api(traits()).reader.read("users", ADA, spec)
 
 
 async def test_cookies_are_not_kept() -> None:
     """What an answer sets for one visitor is not sent with the next one's request."""
     api = Api(httpx.Response(200, json={"traits": {}}, headers={"Set-Cookie": "v=1"}))
     for _ in range(2):
-        await api.client.read("users", ADA, TRAITS)
+        await api.reader.read("users", ADA, TRAITS)
     assert [request.headers.get("Cookie") for request in api.requests] == [None, None]
 
 
 async def test_no_library_logs_an_id(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever level the process that runs us logs at."""
     caplog.set_level("DEBUG")
-    await Api(traits(plan=1)).client.read("users", ADA, TRAITS)
+    await Api(traits(plan=1)).reader.read("users", ADA, TRAITS)
     assert "canary" not in caplog.text
 
 
 async def test_an_unreadable_answer_is_counted_as_one() -> None:
     """A 200 that says nothing is not `ok`."""
     api = Api(httpx.Response(200, text="<html>"))
-    assert type(await failure(api.client)) is errors.Unreadable
+    assert type(await failure(api.reader)) is errors.Unreadable
     assert api.counted("traits") == {"unreadable": 1}
 
 
@@ -520,4 +522,4 @@ async def test_an_unreadable_answer_is_counted_as_one() -> None:
 async def test_an_encoded_refusal_keeps_its_status(status: int, kind: type[ProfileApiError]) -> None:
     """What went wrong is told even if the body cannot be looked at."""
     answer = httpx.Response(status, content=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
-    assert type(await failure(Api(answer).client)) is kind
+    assert type(await failure(Api(answer).reader)) is kind

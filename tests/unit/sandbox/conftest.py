@@ -1,6 +1,7 @@
 """The sandbox, driven in the process, at a time that stands still."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +46,20 @@ class Segment:
         assert answer.status_code == 200, answer.text
         return dict(answer.json()["traits"])
 
+    async def pages(self, external_id: str, route: str, query: str = "", **options: Any) -> list[dict[str, Any]]:
+        """Return all pages of a list of a profile that exists, following the cursors' URLs as they are."""
+        answer = await self.read(external_id, route, query, **options)
+        assert answer.status_code == 200, answer.text
+        pages = [answer.json()]
+        while url := pages[-1]["cursor"]["url"]:
+            pages.append((await self.http.get(url, auth=(ACCESS_TOKEN, ""))).json())
+        return pages
+
+    async def external_ids(self, external_id: str, **options: Any) -> list[str]:
+        """Return the external ids of a profile that exists, each as `type:id`."""
+        pages = await self.pages(external_id, "external_ids", **options)
+        return [f"{known['type']}:{known['id']}" for page in pages for known in page["data"]]
+
     async def events(self, external_id: str, query: str = "limit=100") -> list[dict[str, Any]]:
         """Return the events of a profile that exists."""
         answer = await self.read(external_id, "events", query)
@@ -63,10 +78,29 @@ class Segment:
         """Send an identify call that has to succeed."""
         assert (await self.send("identify", **call)).json() == {"success": True}
 
+    async def group(self, **call: Any) -> None:
+        """Send a group call that has to succeed."""
+        assert (await self.send("group", **call)).json() == {"success": True}
+
+    async def alias(self, **call: Any) -> None:
+        """Send an alias call that has to succeed."""
+        assert (await self.send("alias", **call)).json() == {"success": True}
+
     async def track(self, event: str, properties: dict[str, Any] | None = None, **call: Any) -> None:
         """Send a track call that has to succeed."""
         sent = await self.send("track", event=event, properties=properties, **call)
         assert sent.json() == {"success": True}
+
+
+@asynccontextmanager
+async def talking_to(app: Starlette) -> AsyncIterator[Segment]:
+    """Run a sandbox of a test's own."""
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://sandbox.test:8100") as client,
+    ):
+        yield Segment(client)
 
 
 @pytest.fixture
@@ -76,7 +110,7 @@ def clock() -> StillClock:
 
 @pytest.fixture
 async def sandbox(clock: StillClock) -> AsyncIterator[Starlette]:
-    app = create_sandbox(clock=clock)
+    app = create_sandbox(clock=clock, rate_limit=0)  # whose budget a clock that stands still would never refill
     async with app.router.lifespan_context(app):
         yield app
 

@@ -40,8 +40,22 @@ async def test_a_plus_in_a_path_is_a_plus(segment: Segment) -> None:
         assert (await segment.http.get(path, auth=("sandbox-token", ""))).json()["traits"] == {"ok": True}
 
 
-@pytest.mark.parametrize("external_id", ["user_id:unknown", "ada", ":", "", "user_id:", "use_r:ada", "user_id:ADA"])
-@pytest.mark.parametrize("route", ["traits", "events"])
+@pytest.mark.parametrize(
+    "external_id",
+    [
+        "user_id:unknown",
+        "ada",
+        ":",
+        "",
+        "user_id:",
+        "use_r:ada",
+        "user_id:ADA",
+        "use_1",
+        "segment_id:use_1",
+        "segment_id:",
+    ],
+)
+@pytest.mark.parametrize("route", ["traits", "external_ids", "events", "metadata", "links"])
 async def test_an_unknown_profile_is_not_found(segment: Segment, external_id: str, route: str) -> None:
     """An id that leads to no profile, or has no type, is answered with the documented 404."""
     answer = await segment.read(external_id, route)
@@ -53,8 +67,11 @@ async def test_nobody_never_exists(segment: Segment) -> None:
     """Tracking `nobody` is accepted and forgotten, with all that the call says."""
     await segment.track("E", userId="nobody", anonymousId="a1")
     await segment.identify(userId="nobody", traits={"a": 1})
+    await segment.group(userId="nobody", groupId="g1")
+    await segment.alias(userId="nobody", previousId="a1")
     assert (await segment.read("user_id:nobody", "traits")).status_code == 404
     assert (await segment.read("anonymous_id:a1", "traits")).status_code == 404
+    assert (await segment.read("group_id:g1", "traits", collection="accounts")).status_code == 404
 
 
 async def test_accounts_are_another_collection(segment: Segment) -> None:

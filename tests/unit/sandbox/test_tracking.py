@@ -36,6 +36,12 @@ def track_call(number: int, **members: Any) -> dict[str, Any]:
         ("track", b'{"userId": "kim", "event": "E", "timestamp": "9999-12-31T23:59:59-14:00"}'),
         ("track", b'{"userId": "kim", "event": "E", "properties": []}'),
         ("identify", b'{"traits": {"a": 1}}'),
+        ("page", b'{"name": "Home"}'),
+        ("screen", b'{"userId": "kim", "context": []}'),
+        ("group", b'{"userId": "kim", "groupId": 1}'),
+        ("group", b'{"groupId": "g1"}'),
+        ("group", b'{"userId": "kim", "groupId": "g1", "traits": []}'),
+        ("alias", b'{"userId": "kim", "previousId": ["a1"]}'),
         ("identify", b'{"userId": "kim", "traits": "a"}'),
         ("batch", b"{}"),
         ("batch", b'{"batch": {}}'),
@@ -126,6 +132,33 @@ async def test_a_message_counts_once(segment: Segment) -> None:
     await segment.identify(userId="kim", traits={"plan": "free"}, messageId="i1")
     await segment.identify(userId="kim", traits={"plan": "pro"}, messageId="i1")
     assert await segment.traits("user_id:kim") == {"plan": "free"}
+
+
+async def test_a_repeated_group_or_alias_changes_nothing(segment: Segment) -> None:
+    """A message id counts once over all types of calls."""
+    await segment.identify(userId="kim", messageId="m1")
+    await segment.group(userId="kim", groupId="g1", messageId="m1")
+    await segment.alias(userId="kim", previousId="a1", messageId="m1")
+    assert (await segment.read("group_id:g1", "traits", collection="accounts")).status_code == 404
+    assert await segment.external_ids("user_id:kim") == ["user_id:kim"]
+
+
+@pytest.mark.parametrize("route", ["page", "screen"])
+async def test_a_view_makes_a_profile_and_no_event(segment: Segment, route: str) -> None:
+    """A page or screen call leads its ids to one profile, whose events are those of track calls only."""
+    call = {"userId": "kim", "anonymousId": "a1", "name": "Home", "category": "Docs", "properties": {"path": "/"}}
+    assert (await segment.send(route, **call)).json() == {"success": True}
+    assert await segment.external_ids("user_id:kim") == ["anonymous_id:a1", "user_id:kim"]
+    assert await segment.events("anonymous_id:a1") == []
+
+
+async def test_a_batch_takes_calls_of_every_type(segment: Segment) -> None:
+    """All types of calls may stand in one batch."""
+    types = ("identify", "track", "page", "screen", "group", "alias")
+    members = {"userId": "kim", "event": "E", "groupId": "g1", "previousId": "a1"}
+    assert (await segment.send("batch", batch=[{"type": one, **members} for one in types])).status_code == 200
+    assert len(await segment.events("anonymous_id:a1")) == 1
+    assert (await segment.read("group_id:g1", "metadata", collection="accounts")).status_code == 200
 
 
 async def test_a_call_without_a_time_happens_now(segment: Segment) -> None:

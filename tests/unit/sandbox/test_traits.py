@@ -64,16 +64,21 @@ async def test_include_names_the_traits_to_answer(segment: Segment, query: str, 
 async def test_a_cursor_keeps_what_was_asked(segment: Segment) -> None:
     """The cursor's URL carries the same include and class as the page that it came from."""
     answer = (await segment.read("user_id:ada", "traits", "class=audience&limit=1")).json()
-    assert answer["traits"] == {"big_spender": True}
+    assert answer["traits"] == {"3_product_views_in_last_60_days": True}
     following = await segment.http.get(answer["cursor"]["url"], auth=("sandbox-token", ""))
-    assert following.json()["traits"] == {"lapsed_reader": False}
+    assert following.json()["traits"] == {"all_users_order_completed": True}
 
 
 async def test_a_class_selects_audiences_or_computed_traits(segment: Segment) -> None:
     """`class` leaves only audiences, or only computed traits."""
-    assert await segment.traits("user_id:ada", "class=audience") == {"big_spender": True, "lapsed_reader": False}
+    assert await segment.traits("user_id:ada", "class=audience") == {
+        "3_product_views_in_last_60_days": True,
+        "all_users_order_completed": True,
+        "big_spender": True,
+        "lapsed_reader": False,
+    }
     computed = await segment.traits("user_id:ada", "class=computed_trait")
-    assert computed == {"favorite_blog_category": "Data & Analytics"}
+    assert computed == {"favorite_blog_category": "Data & Analytics", "orders_total": 246.5}
 
 
 async def test_verbose_tells_where_a_value_is_from_and_since_when(segment: Segment) -> None:

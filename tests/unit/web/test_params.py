@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from personalize import Param, Trait, recipe
 from personalize.errors import BadParameter
 from personalize.model import Visitor
-from personalize.web.params import MAX_FIELDS, MAX_ID_LENGTH, Query, parse
+from personalize.trust.ids import MAX_LENGTH, IdRules
+from personalize.web.params import MAX_FIELDS, Query, parse
 
 
 @recipe("about-a-user")
@@ -46,14 +47,14 @@ USER = Visitor(user_id="u1")
         ("anonymous_id=a1&group_id=g1", Visitor(anonymous_id="a1", group_id="g1"), {}),
         ("user_id=a%2Fb%26c%3Dd", Visitor(user_id="a/b&c=d"), {}),
         ("user_id=%C3%A4%E2%82%AC%F0%9D%84%9E", Visitor(user_id="ä€𝄞"), {}),
-        ("user_id=" + "x" * MAX_ID_LENGTH, Visitor(user_id="x" * MAX_ID_LENGTH), {}),
-        ("user_id=" + "%C3%A4" * MAX_ID_LENGTH, Visitor(user_id="ä" * MAX_ID_LENGTH), {}),
+        ("user_id=" + "x" * MAX_LENGTH, Visitor(user_id="x" * MAX_LENGTH), {}),
+        ("user_id=" + "%C3%A4" * MAX_LENGTH, Visitor(user_id="ä" * MAX_LENGTH), {}),
         ("&&user_id=u1&", USER, {}),
     ],
 )
 def test_a_query_is_read(query: str, visitor: Visitor, params: dict[str, object]) -> None:
     """A blank id counts as absent; parameters that are not given keep the recipe's own defaults."""
-    assert parse(query.encode(), about_a_user) == Query(visitor, params)
+    assert parse(query.encode(), about_a_user, IdRules()) == Query(visitor, params)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_query_is_read(query: str, visitor: Visitor, params: dict[str, object]
 def test_a_wrong_query_is_one_sentence(query: str, sentence: str) -> None:
     """The sentence names the field as the caller wrote it and never quotes a value."""
     with pytest.raises(BadParameter) as refused:
-        parse(query.encode(), about_a_user)
+        parse(query.encode(), about_a_user, IdRules())
     assert str(refused.value) == sentence
     assert refused.value.field == sentence.split("`")[1] or "is required" in sentence
 
@@ -112,13 +113,13 @@ def test_a_wrong_query_is_one_sentence(query: str, sentence: str) -> None:
 def test_a_recipe_says_what_it_requires(query: str, sentence: str) -> None:
     """An account is named by its group id, and a parameter without a default has to be given."""
     with pytest.raises(BadParameter) as refused:
-        parse(query.encode(), about_an_account)
+        parse(query.encode(), about_an_account, IdRules())
     assert str(refused.value) == sentence
 
 
 def test_an_account_is_read() -> None:
     """The ids of both collections may be given."""
-    assert parse(b"group_id=g1&since=3&user_id=u1", about_an_account) == Query(
+    assert parse(b"group_id=g1&since=3&user_id=u1", about_an_account, IdRules()) == Query(
         Visitor(user_id="u1", group_id="g1"), {"since": 3}
     )
 
@@ -126,12 +127,12 @@ def test_an_account_is_read() -> None:
 def outcome(query: bytes) -> Query | BadParameter:
     """Return what became of a query string; anything else than these two passes as the exception it is."""
     try:
-        return parse(query, about_a_user)
+        return parse(query, about_a_user, IdRules())
     except BadParameter as refused:
         return refused
 
 
-@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=MAX_ID_LENGTH))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=MAX_LENGTH))
 def test_an_id_arrives_as_it_was_sent(value: str) -> None:
     """Whatever characters an id has, none is changed on the way."""
     assert outcome(urlencode({"user_id": value}).encode()) == Query(Visitor(user_id=value), {})

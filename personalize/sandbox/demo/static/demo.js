@@ -35,12 +35,11 @@ function visitor() {
 
 async function track(event, properties) {
   const { user_id: userId, anonymous_id: anonymousId } = visitor();
-  const answer = await fetch("/v1/track", {
+  await fetch("/v1/track", {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: "Basic " + btoa(writeKey + ":") },
     body: JSON.stringify({ userId, anonymousId, messageId: uuid(), event, properties }),
   });
-  if (!answer.ok) throw new Error(`The Tracking API answered ${answer.status}.`);
 }
 
 // Answers may cross when the visitor changes quickly: only the last question of a box may fill it.
@@ -105,11 +104,8 @@ async function visit() {
 
 async function buy() {
   const product = JSON.parse(document.querySelector("[data-event]").dataset.properties);
-  const order = { order_id: uuid(), products: [{ ...product, quantity: 1 }] };
-  document.getElementById("bought").textContent = await track("Order Completed", order).then(
-    () => "Thank you! It is on its way.",
-    () => "That did not work. Is the sandbox still running?",
-  );
+  await track("Order Completed", { order_id: uuid(), total: product.price, products: [{ ...product, quantity: 1 }] });
+  document.getElementById("bought").textContent = "Thank you! It is on its way.";
   refresh();
 }
 

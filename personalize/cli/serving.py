@@ -1,4 +1,4 @@
-"""The commands."""
+"""`personalize serve` and `personalize sandbox`."""
 
 import hashlib
 import socket
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from personalize import sandbox, server, settings
-from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
 
@@ -18,28 +17,10 @@ SANDBOX_USER = "user_id=ada"
 SANDBOX_ACCOUNT = "group_id=acme"
 SANDBOX_VISITOR = "anonymous_id=5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
 
-app = typer.Typer(
-    help="What should this visitor see? Small recipes over Segment profiles, answered in milliseconds.",
-    epilog="Start with `personalize serve --sandbox`: it needs no Segment account.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so secrets
-)
-
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)]
 
 
-def main() -> None:
-    """Run a command; what is wrong with the configuration is told in plain sentences."""
-    try:
-        app()
-    except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(2) from None
-
-
-@app.command()
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -80,7 +61,6 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -
             service.run(listener)
 
 
-@app.command(name="sandbox")
 def serve_sandbox(
     host: Host = "127.0.0.1",
     port: Port = 8100,
@@ -91,16 +71,6 @@ def serve_sandbox(
         url = _url(host, listener)
         typer.echo(f"The sandbox listens on {url} (Ctrl-C stops it).")
         server.run(sandbox.create_sandbox(base_url=url, service_url=service), listener)
-
-
-@app.command()
-def check_config() -> None:
-    """Print the settings in effect, secrets masked; say all that is wrong with them."""
-    loaded = settings.load()
-    service = server.Service(loaded)
-    for name, value, purpose in loaded.effective():
-        typer.echo(f"# {purpose}\n{name}={value}\n")
-    typer.echo(f"# Recipes: {', '.join(service.recipes)}")
 
 
 def sandbox_settings(url: str) -> Settings:

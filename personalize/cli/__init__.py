@@ -1,0 +1,28 @@
+"""The commands."""
+
+import typer
+
+from personalize.cli import config, inspecting, serving
+from personalize.errors import ConfigurationError
+
+app = typer.Typer(
+    help="What should this visitor see? Small recipes over Segment profiles, answered in milliseconds.",
+    epilog="Start with `personalize serve --sandbox`: it needs no Segment account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so secrets
+)
+
+app.command()(serving.serve)
+app.command(name="sandbox")(serving.serve_sandbox)
+app.command()(inspecting.profile)
+app.command()(config.check_config)
+
+
+def main() -> None:
+    """Run a command; what is wrong with the configuration is told in plain sentences."""
+    try:
+        app()
+    except ConfigurationError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(2) from None

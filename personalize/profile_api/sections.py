@@ -1,0 +1,84 @@
+"""Sections of profiles, read over the client's routes: as many calls as the plan needs, and no more."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from personalize.errors import TimedOut
+from personalize.model import Collection, Event, ExternalId
+from personalize.needs import MAX_EVENTS, Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.profile_api.client import MAX_TRAITS, ProfileClient, turned
+
+READ_SECONDS = 2.5
+"""A whole read of a section, all its pages, however slowly they drip."""
+
+MAX_PAGES = 5
+"""Pages of events that one read may turn: a visitor's frequent event may crowd out a rare one, but not for ever."""
+
+
+class SectionReader:
+    """Reads what a plan says of a section.
+
+    Args:
+        client: the routes.
+    """
+
+    def __init__(self, client: ProfileClient) -> None:
+        self._client = client
+
+    async def read(
+        self, collection: Collection, external_id: ExternalId, spec: SectionSpec
+    ) -> dict[str, Any] | tuple[Event, ...]:
+        """Return the content of one section of a profile.
+
+        Raises:
+            ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor.
+        """
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                if isinstance(spec, TraitsSpec):
+                    return await self._traits(collection, external_id, spec.names)
+                return await self._events(collection, external_id, spec)
+        except TimeoutError:
+            raise TimedOut("The Profile API could not be read in time.") from None
+
+    async def _traits(self, collection: Collection, external_id: ExternalId, names: Sequence[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for start in range(0, len(names), MAX_TRAITS):
+            asked = names[start : start + MAX_TRAITS]
+            page = await self._client.traits(collection, external_id, include=asked, limit=len(asked))
+            found |= page.traits
+        return {name: value for name, value in found.items() if name in names}
+
+    async def _events(self, collection: Collection, external_id: ExternalId, spec: EventsSpec) -> tuple[Event, ...]:
+        events: list[Event] = []
+        pages = turned(
+            lambda cursor: self._client.events(
+                collection, external_id, include=spec.names, limit=MAX_EVENTS, sort="desc", next_page=cursor
+            ),
+            most=MAX_PAGES,
+        )
+        async for page in pages:
+            events.extend(page.events())
+            if _filled(spec.needs, events):
+                break
+        return _wanted(spec.needs, events)
+
+
+def _filled(needs: Iterable[Events], events: Iterable[Event]) -> bool:
+    """Whether every need has as many events as it wants."""
+    count = Counter(event.name for event in events)
+    return all(sum(count[name] for name in need.names) >= need.limit for need in needs)
+
+
+def _wanted(needs: Sequence[Events], events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return the events that at least one need would take: what none takes need not be kept."""
+    taken: Counter[Events] = Counter()
+    kept = []
+    for event in events:
+        takers = [need for need in needs if event.name in need.names and taken[need] < need.limit]
+        taken.update(takers)
+        if takers:
+            kept.append(event)
+    return tuple(kept)
