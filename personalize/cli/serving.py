@@ -1,13 +1,17 @@
 """`personalize serve` and `personalize sandbox`."""
 
 import hashlib
+import os
 import socket
-from collections.abc import Iterable
-from typing import Annotated
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Annotated, BinaryIO
 
 import typer
+from rich.progress import wrap_file
 
 from personalize import sandbox, server, settings
+from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
 
@@ -61,16 +65,51 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -
             service.run(listener)
 
 
-def serve_sandbox(
+def serve_sandbox(  # noqa: PLR0913 -- the command's options
     host: Host = "127.0.0.1",
     port: Port = 8100,
     service: Annotated[str, typer.Option(help="Where the demo pages find the service.")] = "http://127.0.0.1:8000",
+    *,
+    data: Annotated[
+        str, typer.Option(help="An SQLite file that keeps the profiles from one start to the next.")
+    ] = ":memory:",
+    seed: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(help="JSON Lines of Tracking calls, each with its `type`, to begin with."),
+    ] = None,
+    rate_limit: Annotated[
+        float, typer.Option(help="Requests/s that the Profile API takes; 0 is no limit.", min=0)
+    ] = 100,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where changes of computed traits and audiences are pushed to.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option(help="Signs what is pushed.", envvar="SANDBOX_WEBHOOK_SECRET")
+    ] = None,
 ) -> None:
     """Run the stand-in for Segment alone: Profile API, Tracking API, demo blog and shop."""
     with server.bind(host, port) as listener:
         url = _url(host, listener)
+        try:
+            stand_in = sandbox.create_sandbox(
+                base_url=url,
+                service_url=service,
+                database=data,
+                history=_shown(seed) if seed else (),
+                rate_limit=rate_limit,
+                webhook_url=webhook_url,
+                webhook_secret=webhook_secret,
+            )
+        except (ValueError, sqlite3.Error) as error:
+            raise ConfigurationError(f"The sandbox cannot start: {error}") from None
         typer.echo(f"The sandbox listens on {url} (Ctrl-C stops it).")
-        server.run(sandbox.create_sandbox(base_url=url, service_url=service), listener)
+        server.run(stand_in, listener)
+
+
+def _shown(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file's lines, and show on the terminal how far it is read."""
+    with wrap_file(file, total=os.fstat(file.fileno()).st_size, description="Seeding", transient=True) as lines:
+        yield from lines
 
 
 def sandbox_settings(url: str) -> Settings:

@@ -1,6 +1,6 @@
 """The sandbox as one ASGI app, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -18,6 +18,7 @@ from personalize.sandbox.demo import content
 from personalize.sandbox.demo.site import Site
 from personalize.sandbox.faults import Faults
 from personalize.sandbox.faulty import Faulty
+from personalize.sandbox.history import replay
 from personalize.sandbox.journal import Journal
 from personalize.sandbox.moments import Clock
 from personalize.sandbox.pusher import Pusher, Target, Transport
@@ -45,6 +46,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     base_url: str = DEFAULT_URL,
     service_url: str = SERVICE_URL,
     database: str = ":memory:",
+    history: Iterable[bytes] = (),
     clock: Clock = moments.utc_now,
     rate_limit: float = RATE_LIMIT,
     webhook_url: str | None = None,
@@ -60,6 +62,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
         base_url: where the app will be served, for the URLs in the seeded visitors' events.
         service_url: the personalization service that the demo pages ask.
         database: an SQLite file, which keeps its profiles from one start to the next, or `:memory:`.
+        history: lines of JSON, each a Tracking call with its `type`, to apply before anybody asks; nothing is pushed.
         clock: returns the time as an aware datetime.
         rate_limit: how many requests a second the Profile API takes; 0 is no limit.
         webhook_url: where changes of computed traits and audiences are pushed to, as Segment's webhooks do.
@@ -68,17 +71,19 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
 
     Raises:
         sqlite3.Error: the database cannot be opened.
-        ValueError: the webhook's URL is none.
+        ValueError: the webhook's URL is none, or a line of the history is no call (`WrongLine`).
     """
     store, calls, faults, things = Store(database), Calls(), Faults(), content.load()
     time = MovableClock(clock)
     computations = Computations(store, time, declarations.load())
     pusher = Pusher(Target(webhook_url, webhook_secret) if webhook_url else None, post)
     journal = Journal(store, time, computations, Webhook(store, computations, pusher, time, space=space).tell)
-    seed = Seed(store, Journal(store, time, computations), time, things, base_url.rstrip("/"))
+    quiet = Journal(store, time, computations)
+    seed = Seed(store, quiet, time, things, base_url.rstrip("/"))
     site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key)
     if store.is_empty():
         seed.sow()
+    replay(history, quiet)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
