@@ -16,6 +16,7 @@
         ├── InvalidRequest          400
         ├── AuthenticationFailed    401, 403: the access token is not accepted
         ├── RateLimited             429
+        ├── Shed                    not sent at all: the guard refused it
         ├── ServerFault             5xx
         ├── Unreachable             refused, reset, no such host
         ├── TimedOut                no answer in time
@@ -26,7 +27,7 @@ Nothing here carries an access token, an external id or a response body.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 
 class PersonalizeError(Exception):
@@ -177,10 +178,37 @@ class AuthenticationFailed(ProfileApiError):
 
 
 class RateLimited(ProfileApiError):
-    """The space's rate limit is spent."""
+    """The space's rate limit is spent.
+
+    Args:
+        retry_after: seconds after which the answer said to come back, where it said so.
+    """
 
     code = "profile_api_rate_limited"
     label = "rate_limited"
+
+    def __init__(self, message: str, request_id: str | None = None, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, request_id)
+
+
+ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized"]
+
+
+class Shed(ProfileApiError):
+    """The guard did not let the call go out.
+
+    Args:
+        reason: the rate budget is spent, a 429's pause is not over, the breaker is open, too many calls are under way,
+            or the access token was not accepted a moment ago.
+    """
+
+    code = "profile_api_shed"
+    label = "shed"
+
+    def __init__(self, reason: ShedReason) -> None:
+        self.reason = reason
+        super().__init__(f"The Profile API was not asked ({reason}).")
 
 
 class ServerFault(ProfileApiError):

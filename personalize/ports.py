@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from personalize.model import Collection, ExternalId, SectionName, Snapshot
 from personalize.needs import SectionSpec
+
+Priority: TypeAlias = Literal["server", "page", "refresh"]
+"""What a read is for, most urgent first: one of our own servers, a page that waits, or what a later page will want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Why a read is made, and until when somebody waits for it.
+
+    `deadline` is a time of the running event loop's clock, in seconds.
+    """
+
+    priority: Priority
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
