@@ -13,7 +13,8 @@
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
         ├── ProfileNotFound         404: normal, cached, not a failure
-        ├── InvalidRequest          400
+        ├── InvalidRequest          400, or what cannot even be asked
+        │   └── ValidationFailed    400: a field has a value that it may not have
         ├── AuthenticationFailed    401, 403: the access token is not accepted
         ├── RateLimited             429
         ├── Shed                    not sent at all: the guard refused it
@@ -144,14 +145,25 @@ class ProfileApiError(PersonalizeError):
     Args:
         message: what happened, without ids, tokens or bodies.
         request_id: Segment's own `Request-Id` of the answer, where there was one.
+        upstream_status: the answer's HTTP status, where it was no success.
+        upstream_code: its `error.code`, where it had one.
     """
 
     status = 502
     code = "profile_api_error"
     label = "failed"
 
-    def __init__(self, message: str, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        request_id: str | None = None,
+        *,
+        upstream_status: int | None = None,
+        upstream_code: str | None = None,
+    ) -> None:
         self.request_id = request_id
+        self.upstream_status = upstream_status
+        self.upstream_code = upstream_code
         super().__init__(f"{message} (Request-Id {request_id})" if request_id else message)
 
 
@@ -164,10 +176,17 @@ class ProfileNotFound(ProfileApiError):
 
 
 class InvalidRequest(ProfileApiError):
-    """The Profile API did not accept the request (`validation_error`, `invalid_request_error`)."""
+    """The Profile API did not accept the request, or would not (`invalid_request_error`)."""
 
     code = "profile_api_invalid_request"
     label = "invalid_request"
+
+
+class ValidationFailed(InvalidRequest):
+    """The Profile API did not accept a value, such as a collection's name (`validation_error`)."""
+
+    code = "profile_api_validation_failed"
+    label = "validation_failed"
 
 
 class AuthenticationFailed(ProfileApiError):
@@ -187,9 +206,17 @@ class RateLimited(ProfileApiError):
     code = "profile_api_rate_limited"
     label = "rate_limited"
 
-    def __init__(self, message: str, request_id: str | None = None, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        request_id: str | None = None,
+        *,
+        upstream_status: int | None = None,
+        upstream_code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         self.retry_after = retry_after
-        super().__init__(message, request_id)
+        super().__init__(message, request_id, upstream_status=upstream_status, upstream_code=upstream_code)
 
 
 ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized"]

@@ -42,7 +42,7 @@ _BY_CODE: dict[str, type[errors.ProfileApiError]] = {
     "invalid_request_error": errors.InvalidRequest,
     "not_found": errors.ProfileNotFound,
     "rate_limit_error": errors.RateLimited,
-    "validation_error": errors.InvalidRequest,
+    "validation_error": errors.ValidationFailed,
 }
 _BY_STATUS: dict[int, type[errors.ProfileApiError]] = {
     400: errors.InvalidRequest,
@@ -64,7 +64,7 @@ class ProfileClient:
     """The five routes of both collections, a page a call.
 
     Every method raises a `ProfileApiError` of one of its kinds; `ProfileNotFound` is the normal answer for an unknown
-    visitor. Pages are turned by `next_page`, the cursor of the page before.
+    visitor. Pages are turned by `next_page`, the cursor of the page before. A name with a comma cannot be asked for.
 
     Args:
         space_id: the Segment space.
@@ -103,12 +103,25 @@ class ProfileClient:
         include: Sequence[str] = (),
         class_: TraitClass | None = None,
         limit: int = MAX_TRAITS,
-        verbose: bool = False,
         next_page: str = "",
     ) -> wire.TraitsPage:
-        """Return one page of traits; with `verbose` each value is told with its source and time of change."""
-        query = wire.query(include=include, **{"class": class_}, limit=limit, verbose=verbose, next=next_page)
+        """Return one page of traits."""
+        query = wire.query(include=include, **{"class": class_}, limit=limit, next=next_page)
         return await self._get("traits", collection, external_id, query, wire.TraitsPage)
+
+    async def verbose_traits(
+        self,
+        collection: Collection,
+        external_id: ExternalId,
+        *,
+        include: Sequence[str] = (),
+        class_: TraitClass | None = None,
+        limit: int = MAX_TRAITS,
+        next_page: str = "",
+    ) -> wire.VerboseTraitsPage:
+        """Return one page of traits, each value told with its source and time of change."""
+        query = wire.query(include=include, **{"class": class_}, limit=limit, verbose=True, next=next_page)
+        return await self._get("traits", collection, external_id, query, wire.VerboseTraitsPage)
 
     async def external_ids(
         self,
@@ -236,10 +249,12 @@ async def _bounded(response: httpx.Response, request_id: str | None) -> bytes:
 
 def _refusal(status: int, body: bytes, request_id: str | None) -> errors.ProfileApiError:
     """Return the error of an answer that is not 200: by its code where it has one, else by its status."""
-    kind = _BY_CODE.get(wire.error_code(body)) or _BY_STATUS.get(status)
+    code = wire.error_code(body)
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if kind is None:
         kind = errors.ServerFault if status >= httpx.codes.INTERNAL_SERVER_ERROR else errors.Unreadable
-    return kind(f"The Profile API answered {status}.", request_id)
+    told = f"The Profile API answered {status}."
+    return kind(told, request_id, upstream_status=status, upstream_code=code or None)
 
 
 def _failure(error: Exception) -> errors.ProfileApiError:

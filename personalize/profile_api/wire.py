@@ -3,17 +3,21 @@
 Shapes are those of the Profile API documentation: Get a profile's traits, Get a profile's events, Error body.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from personalize.errors import Unreadable
+from personalize.errors import InvalidRequest, Unreadable
 from personalize.model import Collection, Event, ExternalId
 
 T = TypeVar("T")
+
+_TRAILING_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|,(?=\s*[}\]])', re.DOTALL)
+"""A comma before the end of an object or list; texts are matched whole, so that none is found inside of one."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -39,10 +43,6 @@ class TraitsPage(Page, frozen=True):
 
     traits: dict[str, Any]
 
-    def told(self) -> dict[str, "TraitTold"]:
-        """Return the traits of a `verbose` answer."""
-        return msgspec.convert(self.traits, dict[str, TraitTold])
-
 
 class TraitTold(msgspec.Struct, frozen=True):
     """A trait with where it comes from and when it changed."""
@@ -50,6 +50,12 @@ class TraitTold(msgspec.Struct, frozen=True):
     value: Any
     source_id: str | None = None
     updated_at: str | None = None
+
+
+class VerboseTraitsPage(Page, frozen=True):
+    """A `verbose` answer of the traits route."""
+
+    traits: dict[str, TraitTold]
 
 
 class ExternalIdTold(msgspec.Struct, frozen=True):
@@ -128,7 +134,7 @@ class _WireEvent(msgspec.Struct, frozen=True):
 
 
 class _ErrorDetail(msgspec.Struct, frozen=True):
-    code: str = ""
+    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,64}\Z")] = ""  # a word, that can tell nothing of a visitor
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -142,7 +148,7 @@ def decode(body: bytes, page: type[T], request_id: str | None) -> T:
         Unreadable: it is not JSON, not of that shape, or nested too deep.
     """
     try:
-        return msgspec.json.decode(body, type=page)
+        return _decoded(body, page)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Unreadable("The Profile API's answer cannot be read.", request_id) from None
 
@@ -150,9 +156,19 @@ def decode(body: bytes, page: type[T], request_id: str | None) -> T:
 def error_code(body: bytes) -> str:
     """Return the `error.code` of an error body, or an empty text."""
     try:
-        return msgspec.json.decode(body, type=_ErrorBody).error.code
+        return _decoded(body, _ErrorBody).error.code
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
+
+
+def _decoded(body: bytes, shape: type[T]) -> T:
+    """Return a body as a shape; the documentation prints answers with trailing commas, which are forgiven."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_TRAILING_COMMA.sub(rb"\1", body), type=shape)
 
 
 def profile_path(space_id: str, collection: Collection, external_id: ExternalId) -> str:
@@ -161,11 +177,14 @@ def profile_path(space_id: str, collection: Collection, external_id: ExternalId)
 
 
 def query(**parameters: Sequence[str] | str | int | datetime | None) -> str:
-    """Return a query string with its `?`, without what is not given, off or empty.
+    """Return a query string with its `?`, without what is not given, off or empty; a number is never empty.
 
-    Lists are joined by commas that are not encoded, each name encoded; times are ISO 8601.
+    Lists are joined by commas that are not encoded, each name encoded; times are ISO 8601, naive ones taken for UTC.
+
+    Raises:
+        InvalidRequest: a name has a comma, which Segment would take for the end of it, encoded or not.
     """
-    given = [(name, value) for name, value in parameters.items() if value]
+    given = [(name, value) for name, value in parameters.items() if value or type(value) is int]
     return "?" + "&".join(f"{name}={_written(value)}" for name, value in given) if given else ""
 
 
@@ -173,9 +192,12 @@ def _written(value: Sequence[str] | str | int | datetime) -> str:
     if value is True:
         return "true"
     if isinstance(value, datetime):
-        return encoded(value.astimezone(UTC).isoformat().replace("+00:00", "Z"))
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return encoded(aware.astimezone(UTC).isoformat().replace("+00:00", "Z"))
     if isinstance(value, str | int):
         return encoded(str(value))
+    if any("," in name for name in value):
+        raise InvalidRequest("A name with a comma cannot be asked for: lists of names are joined by commas.")
     return ",".join(encoded(name) for name in value)
 
 

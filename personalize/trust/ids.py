@@ -39,8 +39,11 @@ class IdRules:
             raise BadParameter(field, "has no value.")
         if len(value) > MAX_LENGTH:
             raise BadParameter(field, f"is longer than {MAX_LENGTH} characters.")
-        if any(category(letter) == "Cc" for letter in value):
+        categories = {category(letter) for letter in value}
+        if "Cc" in categories:
             raise BadParameter(field, "contains a control character.")
+        if "Cs" in categories:  # what bytes that are no UTF-8 become, and what no URL can carry
+            raise BadParameter(field, "contains half of a character (an unpaired surrogate).")
         return ExternalId(id_type, value.lower() if self.lowercase else value)
 
     def parsed(self, field: str, text: str) -> ExternalId:

@@ -12,6 +12,7 @@ from personalize.errors import (
     ProfileApiError,
     ProfileNotFound,
     ProofRequired,
+    RateLimited,
     RecipeFailed,
     RecipeLoadError,
     RequestError,
@@ -104,3 +105,7 @@ def test_an_error_keeps_what_it_was_given() -> None:
     assert BadParameter("limit", "is bad").field == "limit"
     assert RecipeFailed("overran").reason == "overran"
     assert ProfileApiError("No.", "r-1").request_id == "r-1"
+    for told in (ProfileApiError, RateLimited):
+        error = told("No.", upstream_status=429, upstream_code="rate_limit_error")
+        assert (error.upstream_status, error.upstream_code) == (429, "rate_limit_error")
+        assert (told("No.").upstream_status, told("No.").upstream_code) == (None, None)

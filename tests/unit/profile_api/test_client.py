@@ -262,12 +262,12 @@ REFUSALS: list[tuple[int, str | None, type[ProfileApiError]]] = [
     (404, "not_found", errors.ProfileNotFound),
     (401, "authentication_error", errors.AuthenticationFailed),
     (400, "invalid_request_error", errors.InvalidRequest),
-    (400, "validation_error", errors.InvalidRequest),
+    (400, "validation_error", errors.ValidationFailed),
     (429, "rate_limit_error", errors.RateLimited),
     (400, "not_found", errors.ProfileNotFound),
     (400, "authentication_error", errors.AuthenticationFailed),
     (500, "rate_limit_error", errors.RateLimited),
-    (404, "validation_error", errors.InvalidRequest),
+    (404, "validation_error", errors.ValidationFailed),
     (404, "a_new_code", errors.Unreadable),
     (503, "a_new_code", errors.ServerFault),
 ]
@@ -282,7 +282,7 @@ async def test_a_refusal_is_told_by_its_code_else_by_its_status(
     error = await failure(api.reader)
     assert type(error) is kind
     assert str(error) == f"The Profile API answered {status}. (Request-Id 1111-2222)"
-    assert error.request_id == "1111-2222"
+    assert (error.request_id, error.upstream_status, error.upstream_code) == ("1111-2222", status, code)
     assert api.counted("traits") == {kind.label: 1}
     assert len(api.requests) == 1
 

@@ -40,14 +40,36 @@ async def test_traits_with_every_parameter() -> None:
     """A class, names, a limit, more to be told, and a page further on."""
     told = {"value": "Bob", "source_id": "s1", "updated_at": "2018-01-05T00:16:36.919Z"}
     api = Api({"traits": {"first_name": told}, "cursor": {"has_more": True, "next": "x"}})
-    page = await api.client.traits(
-        "users", ADA, include=("first_name", "a,b"), class_="computed_trait", limit=5, verbose=True, next_page="a/b"
+    page = await api.client.verbose_traits(
+        "users", ADA, include=("first_name", "a&b"), class_="computed_trait", limit=5, next_page="a/b"
     )
+    await api.client.traits("users", ADA, include=("city",), class_="audience", limit=7, next_page="x")
     assert api.urls == [
-        f"{PROFILE}/traits?include=first_name,a%2Cb&class=computed_trait&limit=5&verbose=true&next=a%2Fb"
+        f"{PROFILE}/traits?include=first_name,a%26b&class=computed_trait&limit=5&verbose=true&next=a%2Fb",
+        f"{PROFILE}/traits?include=city&class=audience&limit=7&next=x",
     ]
-    assert page.told() == {"first_name": TraitTold("Bob", "s1", "2018-01-05T00:16:36.919Z")}
+    assert page.traits == {"first_name": TraitTold("Bob", "s1", "2018-01-05T00:16:36.919Z")}
     assert page.next == "x"
+
+
+@pytest.mark.parametrize("traits", [{"plan": "pro"}, {"plan": {"source_id": "s1"}}, {"plan": None}])
+async def test_verbose_traits_of_another_shape_are_unreadable(traits: dict[str, Any]) -> None:
+    """Where `verbose` was ignored, for one."""
+    with pytest.raises(errors.Unreadable):
+        await Api({"traits": traits}).client.verbose_traits("users", ADA)
+
+
+async def test_a_name_with_a_comma_is_not_asked_for() -> None:
+    """Segment would take it for two names, encoded or not; nothing goes out."""
+    api = Api({"traits": {}, "data": []})
+    for call in (
+        api.client.traits("users", ADA, include=("a,b",)),
+        api.client.verbose_traits("users", ADA, include=("a", "b,")),
+        api.client.events("users", ADA, exclude=(",",)),
+    ):
+        with pytest.raises(errors.InvalidRequest, match="comma"):
+            await call
+    assert api.urls == []
 
 
 async def test_events_with_every_parameter() -> None:

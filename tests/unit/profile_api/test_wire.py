@@ -1,7 +1,7 @@
 """Ids and names become paths and queries unharmed; documented JSON becomes values, anything else a refusal."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import unquote
 
@@ -71,6 +71,18 @@ def test_a_path_names_its_space_and_collection() -> None:
 def test_include_joins_encoded_names_by_plain_commas(names: list[str], value: str) -> None:
     """A name cannot end the parameter, and the commas stay what separates."""
     assert wire.query(include=names) == (f"?include={value}" if value else "")
+
+
+def test_a_naive_time_is_in_utc() -> None:
+    """Whatever zone this machine is in; an aware one is converted."""
+    naive = datetime(2026, 11, 20, 10)  # noqa: DTZ001 -- on purpose
+    zoned = datetime(2026, 11, 20, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert wire.query(start=naive) == wire.query(start=zoned) == "?start=2026-11-20T10%3A00%3A00Z"
+
+
+def test_a_limit_of_zero_goes_out() -> None:
+    """The Profile API says what it thinks of it; what is off or not given stays away."""
+    assert wire.query(limit=0, verbose=False, start=None, next="", include=()) == "?limit=0"
 
 
 def traits(**page: Any) -> wire.TraitsPage:
@@ -189,7 +201,9 @@ UNREADABLE = {
     "null traits": b'{"traits": null}',
     "traits in a list": f'{{"traits": ["{CANARY}"]}}'.encode(),
     "truncated": f'{{"traits": {{"a": "{CANARY}'.encode(),
-    "a trailing comma": f'{{"traits": {{"a": "{CANARY}",}}}}'.encode(),
+    "two trailing commas": f'{{"traits": {{"a": "{CANARY}",,}}}}'.encode(),
+    "a trailing comma and a wrong shape": f'{{"traits": ["{CANARY}",]}}'.encode(),
+    "500,000 escaped quotes": b'{"traits": {"a": "' + b'\\"' * 500_000,
     "two values": b'{"traits": {}}{"traits": {}}',
     "NaN": b'{"traits": {"a": NaN}}',
     "Infinity": b'{"traits": {"a": -Infinity}}',
@@ -214,6 +228,20 @@ def test_an_undocumented_answer_is_refused_without_quoting_it(body: bytes) -> No
     assert refused.value.request_id == "1111-2222"
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
+
+
+def test_trailing_commas_are_forgiven() -> None:
+    """The documentation prints its answers with them; a comma in a text is no such comma."""
+    printed = b"""{
+      "traits": {
+        "first_name": "Bob, or ,} or \\\\\\",]",
+        "list": [1, [2, ], ],
+        "emails_opened_last_30_days": 33,
+      },
+      "cursor": {"has_more": false, "next": "",},
+    }"""
+    page = wire.decode(printed, wire.TraitsPage, None)
+    assert page.traits == {"first_name": 'Bob, or ,} or \\",]', "list": [1, [2]], "emails_opened_last_30_days": 33}
 
 
 @pytest.mark.parametrize("data", [None, {}, "x", ["x"], [None], [[]]])
@@ -245,7 +273,9 @@ def test_large_integers_keep_their_digits() -> None:
         (b"[]", ""),
         (b"", ""),
         (b"<html>502 Bad Gateway</html>", ""),
-        (b'{"error": {"code": "not_found",}}', ""),
+        (b'{"error": {"code": "not_found",},}', "not_found"),
+        (b'{"error": {"code": "not_found",,}}', ""),
+        (b'{"error": {"code": "No such visitor: u1"}}', ""),
         (b'{"error": {"code": "\xff"}}', ""),
         (b"[" * 100_000, ""),
     ],

@@ -45,6 +45,7 @@ def test_values_are_lowered_where_the_space_stores_them_so(*, lowercase: bool) -
         ("user_id:" + "x" * (MAX_LENGTH + 1), "is longer than 255 characters"),
         ("user_id:a\nb", "contains a control character"),
         ("user_id:a\x7fb", "contains a control character"),
+        ("user_id:\udcff", "contains half of a character"),
         (":u1", "is of an id type that is not accepted here"),
     ],
 )
