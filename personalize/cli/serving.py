@@ -14,6 +14,7 @@ from personalize import sandbox, server, settings
 from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
+from personalize.telemetry import logs
 
 SANDBOX_API_KEY = "sandbox-api-key"
 SANDBOX_KEY_NAME = "sandbox"
@@ -87,7 +88,13 @@ def serve_sandbox(  # noqa: PLR0913 -- the command's options
         str | None, typer.Option(help="Signs what is pushed.", envvar="SANDBOX_WEBHOOK_SECRET")
     ] = None,
 ) -> None:
-    """Run the stand-in for Segment alone: Profile API, Tracking API, demo blog and shop."""
+    """Run the stand-in for Segment alone: Profile API, Tracking API, demo blog and shop.
+
+    GET /sandbox/calls lists what was asked, GET /sandbox/dropped the Tracking calls that were answered with success
+    and left out, as Segment does with what is not valid. POST /sandbox/faults lets either API fail, POST
+    /sandbox/clock moves the time, and POST /sandbox/reset starts over.
+    """
+    logs.configure("console")
     with server.bind(host, port) as listener:
         url = _url(host, listener)
         try:

@@ -32,9 +32,20 @@ class Refused(Exception):
         return json({"error": {"code": self.code, "message": self.message}}, self.status, self.headers)
 
 
-def invalid(name: str, reason: str) -> Refused:
+class Invalid(Refused):
+    """A request that can be read, but says something that it may not.
+
+    Args:
+        message: a sentence for the person who reads it, without what the request said.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "validation_error", message)
+
+
+def invalid(name: str, reason: str) -> Invalid:
     """Return the refusal of a parameter or field; the reason ends a sentence that starts with its name."""
-    return Refused(400, "validation_error", f"The parameter `{name}` {reason}")
+    return Invalid(f"The parameter `{name}` {reason}")
 
 
 def unauthorized(message: str) -> Refused:
@@ -56,6 +67,13 @@ def no_such_route() -> Refused:
 def wrong_method(allowed: str) -> Refused:
     """Return the refusal of a method."""
     return Refused(405, "invalid_request_error", f"This route only takes {allowed}.", {"Allow": allowed})
+
+
+def failure(request_id: str) -> Response:
+    """Return the answer for a defect of the sandbox's own."""
+    answer = Refused(500, "server_error", "The sandbox failed: its log says where.").response()
+    answer.headers["Request-Id"] = request_id
+    return answer
 
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - any JSON value

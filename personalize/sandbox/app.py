@@ -16,9 +16,11 @@ from personalize.sandbox.computed import Computations
 from personalize.sandbox.control import ControlApi
 from personalize.sandbox.demo import content
 from personalize.sandbox.demo.site import Site
+from personalize.sandbox.dropped import Dropped
+from personalize.sandbox.failsafe import Failsafe
 from personalize.sandbox.faults import Faults
 from personalize.sandbox.faulty import Faulty
-from personalize.sandbox.history import replay
+from personalize.sandbox.history import History
 from personalize.sandbox.journal import Journal
 from personalize.sandbox.moments import Clock
 from personalize.sandbox.pusher import Pusher, Target, Transport
@@ -62,7 +64,8 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
         base_url: where the app will be served, for the URLs in the seeded visitors' events.
         service_url: the personalization service that the demo pages ask.
         database: an SQLite file, which keeps its profiles from one start to the next, or `:memory:`.
-        history: lines of JSON, each a Tracking call with its `type`, to apply before anybody asks; nothing is pushed.
+        history: lines of JSON, each a Tracking call with its `type`, to apply before anybody asks, and again after a
+            reset; nothing is pushed.
         clock: returns the time as an aware datetime.
         rate_limit: how many requests a second the Profile API takes; 0 is no limit.
         webhook_url: where changes of computed traits and audiences are pushed to, as Segment's webhooks do.
@@ -71,19 +74,25 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
 
     Raises:
         sqlite3.Error: the database cannot be opened.
-        ValueError: the webhook's URL is none, or a line of the history is no call (`WrongLine`).
+        ValueError: the database is in use or another version's (`UnusableFile`), the webhook's URL is none, or a line
+            of the history is no call (`WrongLine`).
     """
     store, calls, faults, things = Store(database), Calls(), Faults(), content.load()
-    time = MovableClock(clock)
+    time, dropped = MovableClock(clock), Dropped(clock)
     computations = Computations(store, time, declarations.load())
     pusher = Pusher(Target(webhook_url, webhook_secret) if webhook_url else None, post)
     journal = Journal(store, time, computations, Webhook(store, computations, pusher, time, space=space).tell)
     quiet = Journal(store, time, computations)
     seed = Seed(store, quiet, time, things, base_url.rstrip("/"))
     site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key)
+    past = History(history, quiet)
     if store.is_empty():
         seed.sow()
-    replay(history, quiet)
+    past.replay()
+
+    def start_over() -> None:
+        seed.sow()
+        past.replay()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -93,16 +102,23 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
 
     # A moved clock is for profiles; a request's second, and when it came, stay what they are.
     profiles = ProfileApi(store, time, Budget(rate_limit, clock), space=space, access_token=access_token)
+    tracking = TrackingApi(journal, dropped, write_key=write_key)
     segment = {
-        b"/v1/spaces/": Recorded(Faulty(answering(profiles.answer), faults), calls, clock),
-        b"/v1/": Recorded(answering(TrackingApi(journal, write_key=write_key).answer), calls, clock),
+        prefix: Recorded(Failsafe(Faulty(answering(api.answer), faults)), calls, clock)
+        for prefix, api in ((b"/v1/spaces/", profiles), (b"/v1/", tracking))
     }
     control = ControlApi(
-        calls=calls, faults=faults, clock=time, pusher=pusher, reseed=seed.sow, catch_up=journal.catch_up
+        calls=calls,
+        dropped=dropped,
+        faults=faults,
+        clock=time,
+        pusher=pusher,
+        start_over=start_over,
+        catch_up=journal.catch_up,
     )
     return Starlette(
         routes=[Mount("/sandbox", routes=control.routes()), *site.routes()],
-        middleware=[Middleware(RawPaths, segment)],
+        middleware=[Middleware(Failsafe), Middleware(RawPaths, segment)],
         exception_handlers={404: site.lost, Refused: refused},
         lifespan=lifespan,
     )

@@ -6,6 +6,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from personalize.sandbox.moments import Clock, micros, written
+from personalize.sandbox.rawpath import route
 
 KEPT = 10_000
 
@@ -80,7 +81,7 @@ class Recorded:
         return Call(
             method=scope["method"],
             path=f"{path}?{query}" if query else path,
-            route=path.rpartition("/")[2],
+            route=route(scope),
             status=status,
             at=written(micros(self._clock())),
         )

@@ -8,7 +8,7 @@ from personalize.sandbox.comparisons import same
 from personalize.sandbox.declarations import Declared
 from personalize.sandbox.inputs import Input
 from personalize.sandbox.moments import Clock, micros
-from personalize.sandbox.store import ExternalId, Store, Trait
+from personalize.sandbox.store import Collection, ExternalId, Store, Trait
 
 _EVER = -(2**63)
 """Before every event, in microseconds since 1970."""
@@ -44,13 +44,18 @@ class Computations:
         self._declared = declared
         self._inputs = {one.key: frozenset(one.rule.inputs) for one in declared}
         self._everything = frozenset[Input]().union(*self._inputs.values())
+        self._keys = {(one.rule.collection, one.key) for one in declared}
 
-    def refresh(self, profile: int, touched: Iterable[Input] | None = None) -> list[Change]:
+    def declares(self, collection: Collection, key: str) -> bool:
+        """Return whether a trait of a collection's profiles is computed."""
+        return (collection, key) in self._keys
+
+    def refresh(self, collection: Collection, profile: int, touched: Iterable[Input] | None = None) -> list[Change]:
         """Compute anew what follows from what was touched (None: from anything); return what is different now."""
         known = _Profile(self._store, profile, micros(self._clock()))
         stale = set(self._everything if touched is None else touched)
         changes = []
-        for declared in self._declared:
+        for declared in (one for one in self._declared if one.rule.collection == collection):
             if stale.isdisjoint(self._inputs[declared.key]):
                 continue
             value = declared.rule.value(known, declared.key)
@@ -62,11 +67,7 @@ class Computations:
     def standing(self, profile: int) -> list[Change]:
         """Return all that a profile has, as for somebody who does not know any of it yet."""
         found = [(declared, self._store.traits.get(profile, declared.key)) for declared in self._declared]
-        return [
-            Change(declared, trait.value)
-            for declared, trait in found
-            if trait and trait.class_ == declared.class_ and trait.value is not None
-        ]
+        return [Change(declared, trait.value) for declared, trait in found if trait and trait.value is not None]
 
 
 class _Profile:
@@ -90,10 +91,8 @@ class _Profile:
     def put(self, declared: Declared, value: Any) -> bool:  # noqa: ANN401 - a trait's value is any JSON value
         """Set what a declaration says; return whether that is news."""
         before = self._store.traits.get(self._profile, declared.key)
-        if same(before and before.value, value) or (before and not value and before.class_ != declared.class_):
-            return (
-                False  # in the second case somebody identified a trait of that name, and there is no reason to object
-            )
+        if same(before and before.value, value):
+            return False
         # The clock may have been moved back, and a value that is older than what is there would not be taken.
         at = max(self._now, before.updated_at) if before else self._now
         self._store.traits.put(self._profile, Trait(declared.key, value, at, class_=declared.class_))

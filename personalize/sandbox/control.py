@@ -11,10 +11,12 @@ from starlette.routing import Route
 
 from personalize.sandbox import moments
 from personalize.sandbox.answers import invalid, json
+from personalize.sandbox.bodies import body
 from personalize.sandbox.calls import Calls
 from personalize.sandbox.clocks import MovableClock
+from personalize.sandbox.dropped import Dropped
 from personalize.sandbox.faults import Fault, Faults
-from personalize.sandbox.messages import CALL_BYTES, bounded, read
+from personalize.sandbox.messages import CALL_BYTES, read
 from personalize.sandbox.pusher import Pusher, Target
 
 T = TypeVar("T")
@@ -36,10 +38,11 @@ class ControlApi:
 
     Args:
         calls: what the emulated APIs answered.
-        faults: how the Profile API misbehaves.
+        dropped: the Tracking calls that were answered with success, and left out.
+        faults: how these APIs misbehave.
         clock: what time the sandbox says it is.
         pusher: what sends the webhook's calls.
-        reseed: brings the store back to the seeded visitors.
+        start_over: brings the store back to the seeded visitors, and the history that the sandbox began with.
         catch_up: computes what follows from another time.
     """
 
@@ -47,17 +50,19 @@ class ControlApi:
         self,
         *,
         calls: Calls,
+        dropped: Dropped,
         faults: Faults,
         clock: MovableClock,
         pusher: Pusher,
-        reseed: Callable[[], None],
+        start_over: Callable[[], None],
         catch_up: Callable[[], None],
     ) -> None:
         self._calls = calls
+        self._dropped = dropped
         self._faults = faults
         self._clock = clock
         self._pusher = pusher
-        self._reseed = reseed
+        self._start_over = start_over
         self._catch_up = catch_up
 
     def routes(self) -> list[Route]:
@@ -65,6 +70,8 @@ class ControlApi:
         return [
             Route("/calls", self.recorded, methods=["GET"]),
             Route("/calls", self.forget, methods=["DELETE"]),
+            Route("/dropped", self.dropped, methods=["GET"]),
+            Route("/dropped", self.forget_dropped, methods=["DELETE"]),
             Route("/faults", self.faults, methods=["GET"]),
             Route("/faults", self.misbehave, methods=["POST"]),
             Route("/faults", self.behave, methods=["DELETE"]),
@@ -86,6 +93,15 @@ class ControlApi:
     async def forget(self, _request: Request) -> Response:
         """Forget the calls so far."""
         self._calls.forget()
+        return Response(status_code=204)
+
+    async def dropped(self, _request: Request) -> Response:
+        """Return the Tracking calls that were not valid, oldest first, each with the reason."""
+        return json({"total": self._dropped.total, "dropped": self._dropped.last()})
+
+    async def forget_dropped(self, _request: Request) -> Response:
+        """Forget these."""
+        self._dropped.forget()
         return Response(status_code=204)
 
     async def faults(self, _request: Request) -> Response:
@@ -143,11 +159,15 @@ class ControlApi:
         return Response(status_code=204)
 
     async def reset(self, _request: Request) -> Response:
-        """Be as on the first start: the seeded visitors, no calls, no faults, the real time. The webhook stays."""
+        """Be as on the first start: the visitors and the history, no calls, no faults, the real time.
+
+        The webhook stays.
+        """
         self._clock.back()
         self._faults.clear()
-        self._reseed()
+        self._start_over()
         self._calls.forget()
+        self._dropped.forget()
         return Response(status_code=204)
 
     async def health(self, _request: Request) -> Response:
@@ -161,7 +181,7 @@ async def _told(request: Request, shape: type[T]) -> T:
     Raises:
         Refused: it is not such a body; the message names the field.
     """
-    return read(bounded(await request.body(), CALL_BYTES), shape)
+    return read(await body(request, CALL_BYTES), shape)
 
 
 def _span(text: str) -> timedelta:

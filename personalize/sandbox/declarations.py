@@ -10,7 +10,7 @@ import msgspec
 from personalize.sandbox.aggregations import AGGREGATES
 from personalize.sandbox.conditions import Condition, EventCondition, Happened, History, TraitCondition
 from personalize.sandbox.inputs import Input
-from personalize.sandbox.store import TraitClass
+from personalize.sandbox.store import Collection, TraitClass
 
 FILE = "computed.toml"
 COUNT = "count"
@@ -26,6 +26,7 @@ class ComputedTrait(Happened, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A trait that an aggregation makes of events, or of what they have in a property; null counts as not there."""
 
     aggregation: str
+    collection: Collection = "users"
     property_: str | None = msgspec.field(name="property", default=None)
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class Audience(msgspec.Struct, frozen=True):
 
     all: tuple[Condition, ...]
     any: tuple[Condition, ...]
+    collection: Collection = "users"
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -60,7 +62,11 @@ class Audience(msgspec.Struct, frozen=True):
         return tuple(condition.input for condition in (*self.all, *self.any))
 
     def value(self, history: History, key: str) -> bool | None:
-        """Return whether a profile is in it; None for one that never was, as audiences are traits only from then on."""
+        """Return whether a profile is in it; False for one that left, and None for one that never was in it.
+
+        The documentation shows `false` among the traits of a person who is known well, and no audience at all among
+        those of Bob, which are all that he has: an audience becomes a trait when somebody enters it.
+        """
         inside = all(condition.holds(history) for condition in self.all)
         if inside and (not self.any or any(condition.holds(history) for condition in self.any)):
             return True
@@ -93,6 +99,7 @@ class Declared(msgspec.Struct, frozen=True):
 class _Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     all: list[dict[str, Any]] = []
     any: list[dict[str, Any]] = []
+    collection: Collection = "users"
 
     def __post_init__(self) -> None:
         if not (self.all or self.any):
@@ -145,6 +152,7 @@ def _audience(entry: dict[str, Any], place: str) -> Audience:
     return Audience(
         tuple(_condition(one, f"{place}.all[{number}]") for number, one in enumerate(written.all)),
         tuple(_condition(one, f"{place}.any[{number}]") for number, one in enumerate(written.any)),
+        written.collection,
     )
 
 

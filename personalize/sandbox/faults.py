@@ -1,23 +1,28 @@
-"""Faults: how the Profile API misbehaves when it is told to."""
+"""Faults: how the Profile API, or the Tracking API, misbehaves when it is told to."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from personalize.sandbox.journal import CALLS
 from personalize.sandbox.reading import ROUTES
+from personalize.sandbox.tracking import BATCH
 
 EVERY_ROUTE = "*"
+TRACKING = (*CALLS, BATCH)
+NAMES = (EVERY_ROUTE, *ROUTES, *TRACKING)
 
 Kind = Literal["reset", "truncate", "garbage", "drip"]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What happens to calls of a route (`*`: of all), for the next `times` calls, or until faults are cleared.
+    """What happens to calls of a route, for the next `times` calls, or until faults are cleared.
 
-    Each waits for `latency_ms`, give or take up to `jitter_ms`. With a `status` it is an error, with `retry_after` as
-    its header, whatever that says. The answer then arrives as `kind` says: not at all, as the connection is closed
+    The route is one of either API; `*` is all those of the Profile API. A call waits for `latency_ms`, give or take up
+    to `jitter_ms`. With a `status` it is an error, with `code` as its code and `retry_after` as its header, whatever
+    these say. The answer then arrives as `kind` says: not at all, as the connection is closed
     (`reset`); half of it (`truncate`); as HTML that is no answer at all, with 200 if there is no `status` (`garbage`);
     or byte by byte, each `pace_ms` after the one before (`drip`).
     """
@@ -26,20 +31,22 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     latency_ms: Milliseconds = 0
     jitter_ms: Milliseconds = 0
     status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    code: str | None = None
     retry_after: Annotated[str, Meta(pattern=r"^[ -~]*$")] | None = None
     kind: Kind | None = None
     pace_ms: Milliseconds = 20
     times: Annotated[int, Meta(ge=1)] | None = None
 
     def __post_init__(self) -> None:
-        if self.route not in (EVERY_ROUTE, *ROUTES):
-            raise ValueError(f"`route` has to be one of {', '.join((EVERY_ROUTE, *ROUTES))}")
-        if self.retry_after is not None and self.status is None:
-            raise ValueError("`retry_after` needs a `status`")
+        if self.route not in NAMES:
+            raise ValueError(f"`route` has to be one of {', '.join(NAMES)}")
+        for name in ("code", "retry_after"):
+            if getattr(self, name) is not None and self.status is None:
+                raise ValueError(f"`{name}` needs a `status`")
 
     def hits(self, route: str) -> bool:
         """Return whether calls of a route are meant."""
-        return self.route in {EVERY_ROUTE, route}
+        return self.route == route or (self.route == EVERY_ROUTE and route not in TRACKING)
 
     def latency(self, chance: float) -> float:
         """Return how many seconds a call waits; `chance` is from 0, the least, to 1, the most."""

@@ -11,13 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from personalize.sandbox.answers import Refused, answering
 from personalize.sandbox.faults import Fault, Faults
-from personalize.sandbox.rawpath import segments
+from personalize.sandbox.rawpath import route
 
 NO_STATUS = 0
 """No server can write this status: it closes the connection instead."""
 
 GARBAGE = b"<!doctype html><title>Hello from a proxy</title><p>Something is here, but no JSON."
-CODES = {401: "authentication_error", 404: "not_found", 429: "rate_limit_error"}
+CODES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found", 429: "rate_limit_error"}
 """The error codes that the Profile API documentation has for statuses; other statuses get `server_error`."""
 
 Wait = Callable[[float], Awaitable[None]]
@@ -43,7 +43,7 @@ class Faulty:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or do otherwise."""
-        fault = self._faults.take(segments(scope)[-1])
+        fault = self._faults.take(route(scope))
         if fault is None:
             await self._app(scope, receive, send)
             return
@@ -76,7 +76,8 @@ def _source(fault: Fault, app: ASGIApp) -> ASGIApp:
 
 def _refusing(fault: Fault, status: int) -> Callable[[Request], Awaitable[Response]]:
     async def refuse(_request: Request) -> Response:
-        raise Refused(status, CODES.get(status, "server_error"), "The sandbox was told to fail.", _headers(fault))
+        code = fault.code or CODES.get(status, "server_error")
+        raise Refused(status, code, "The sandbox was told to fail.", _headers(fault))
 
     return refuse
 

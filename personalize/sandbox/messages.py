@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from personalize.sandbox import moments
-from personalize.sandbox.answers import Refused, invalid
+from personalize.sandbox.answers import Invalid, Refused, invalid
+from personalize.sandbox.bodies import bounded
 from personalize.sandbox.identity import NAMING
 from personalize.sandbox.inputs import Input
 from personalize.sandbox.promoted import promoted
@@ -22,7 +23,7 @@ class CustomId(msgspec.Struct, frozen=True):
 
     id: str
     type: Annotated[str, msgspec.Meta(pattern="^[^:]+$")]
-    collection: Collection = "users"
+    collection: Annotated[str, msgspec.Meta(pattern="^(users|accounts)$")] = "users"
     encoding: str = "none"
 
 
@@ -36,7 +37,7 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     context: dict[str, Any] | None = None
 
     def touches(self) -> frozenset[Input]:
-        """Return what it brings that computed traits and audiences of a person may be worked out from."""
+        """Return what it brings that computed traits and audiences may be worked out from."""
         return frozenset()
 
     def external_ids(self) -> tuple[ExternalId, ...]:
@@ -105,12 +106,21 @@ class Track(Message, frozen=True, rename="camel"):
             raise invalid("event", "is required.")
         return self.event
 
+    def account_id(self) -> ExternalId | None:
+        """Return the id of the account that somebody did it for, as `context.groupId` says."""
+        group_id = (self.context or {}).get("groupId")
+        return _id(NAMING["accounts"], group_id) if isinstance(group_id, str) and group_id else None
+
 
 class Group(Message, frozen=True, rename="camel"):
     """Which account somebody belongs to, and what is known of that account. A trait that is null is removed."""
 
     group_id: str = ""
     traits: dict[str, Any] | None = None
+
+    def touches(self) -> frozenset[Input]:
+        """Return the account's traits: to the person it brings nothing."""
+        return frozenset(Input("trait", key) for key in self.traits or ())
 
     def account_ids(self) -> tuple[ExternalId, ...]:
         """Return the account's external ids, the group id first.
@@ -120,7 +130,7 @@ class Group(Message, frozen=True, rename="camel"):
         """
         if not self.group_id:
             raise invalid("groupId", "is required.")
-        return _without_repetition([_id("group_id", self.group_id), *self.custom_ids("accounts")])
+        return _without_repetition([_id(NAMING["accounts"], self.group_id), *self.custom_ids("accounts")])
 
 
 class Alias(Message, frozen=True, rename="camel"):
@@ -150,7 +160,7 @@ class Batch(msgspec.Struct, frozen=True):
 class Typed(msgspec.Struct, frozen=True):
     """The one member of a call in a batch that says how to read the others."""
 
-    type: str
+    type: str = ""
 
 
 T = TypeVar("T")
@@ -160,37 +170,47 @@ def read(body: bytes | msgspec.Raw, message: type[T]) -> T:
     """Return a body as a message.
 
     Raises:
-        Refused: it is not JSON, or not of that shape.
+        Invalid: it is JSON, but not of that shape.
+        Refused: it is not JSON.
     """
     try:
         return msgspec.json.decode(body, type=message)
     except msgspec.ValidationError as error:
-        raise Refused(400, "validation_error", f"{error}.") from None
+        _check_json(body)  # of which only the part before the wrong value was read
+        raise Invalid(f"{error}.") from None
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise Refused(400, "invalid_request_error", "The body is not JSON.") from None
+        raise _not_json() from None
 
 
 def batched(body: bytes) -> list[tuple[str, bytes]]:
-    """Return a batch's calls, each as its type and its own JSON.
+    """Return a batch's calls, each as its type, empty if there is none, and its own JSON.
 
     Raises:
-        Refused: it is not a batch, has too many calls, or one of them is too large or has no type.
+        Invalid: it is JSON, but not a batch.
+        Refused: it is not JSON, has too many calls, or one of them is too large.
     """
     calls = read(body, Batch).batch
     if len(calls) > BATCH_CALLS:
-        raise invalid("batch", f"has more than {BATCH_CALLS} calls.")
-    return [(read(call, Typed).type, bounded(bytes(call), CALL_BYTES)) for call in calls]
+        raise Refused(400, "invalid_request_error", f"The batch has more than {BATCH_CALLS} calls.")
+    return [(_type(call), bounded(bytes(call), CALL_BYTES)) for call in calls]
 
 
-def bounded(body: bytes, maximum: int) -> bytes:
-    """Return a body that is not too large.
+def _type(call: msgspec.Raw) -> str:
+    try:
+        return read(call, Typed).type
+    except Invalid:
+        return ""
 
-    Raises:
-        Refused: 413, as it is.
-    """
-    if len(body) > maximum:
-        raise Refused(413, "invalid_request_error", f"The call is larger than {maximum // 1024} KB.")
-    return body
+
+def _check_json(body: bytes | msgspec.Raw) -> None:
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise _not_json() from None
+
+
+def _not_json() -> Refused:
+    return Refused(400, "invalid_request_error", "The body is not JSON.")
 
 
 def _id(id_type: str, value: str | None) -> ExternalId:

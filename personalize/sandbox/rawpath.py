@@ -1,9 +1,11 @@
 """Routing on the path as it was sent, so that a percent-encoded slash stays inside its segment."""
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from personalize.sandbox.answers import Refused
 
 
 class RawPaths:
@@ -26,5 +28,18 @@ class RawPaths:
 
 
 def segments(scope: Scope) -> list[str]:
-    """Return the path's segments, split before they are decoded. Bytes that are no UTF-8 become U+FFFD."""
-    return [unquote(segment) for segment in scope["raw_path"].removeprefix(b"/").split(b"/")]
+    """Return the path's segments, split before they are decoded.
+
+    Raises:
+        Refused: there are bytes in it that are no UTF-8.
+    """
+    try:
+        return [unquote_to_bytes(segment).decode() for segment in scope["raw_path"].removeprefix(b"/").split(b"/")]
+    except UnicodeDecodeError:
+        raise Refused(400, "invalid_request_error", "The path is not UTF-8.") from None
+
+
+def route(scope: Scope) -> str:
+    """Return the path's last segment as it was sent, whatever that is."""
+    path: bytes = scope["raw_path"]
+    return path.rpartition(b"/")[2].decode("latin-1")

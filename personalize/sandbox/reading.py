@@ -103,8 +103,8 @@ class ProfileApi:
         """Return a page of a profile's events of the last 14 days."""
         limit = parameters.limit(request.query_params, DEFAULT_LIMIT, EVENTS_LIMIT)
         found = self._store.events.page(profile, self._wanted_events(request), limit + 1)
-        segment_id = self._store.profiles.metadata(profile).segment_id
-        return _listed(request, limit, found, lambda event: shapes.event(event, segment_id))
+        whose = self._store.profiles.metadata(profile)
+        return _listed(request, limit, found, lambda event: shapes.event(event, whose))
 
     def metadata(self, _request: Request, profile: int) -> dict[str, Any]:
         """Return when a profile came to be and was last touched."""

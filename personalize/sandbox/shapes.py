@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from personalize.sandbox.identity import NAMING
 from personalize.sandbox.moments import written
-from personalize.sandbox.store import SOURCE, Event, KnownId, Link, Metadata, Trait
+from personalize.sandbox.store import SOURCE, Collection, Event, ExternalId, KnownId, Link, Metadata, Trait
 
 
 def plain(trait: Trait) -> Any:  # noqa: ANN401 - a trait's value is any JSON value
@@ -33,11 +34,11 @@ def linked_id(known: KnownId) -> dict[str, Any]:
     }
 
 
-def event(event: Event, segment_id: str) -> dict[str, Any]:
+def event(event: Event, profile: Metadata) -> dict[str, Any]:
     """Return an event of a profile."""
     return {
         "external_ids": [
-            {"collection": "users", "type": one.type, "id": one.value, "encoding": one.encoding}
+            {"collection": _collection(one), "type": one.type, "id": one.value, "encoding": one.encoding}
             for one in event.external_ids
         ],
         "context": event.context,
@@ -47,7 +48,7 @@ def event(event: Event, segment_id: str) -> dict[str, Any]:
         "timestamp": written(event.at),
         "properties": event.properties,
         "event": event.name,
-        "related": {"users": segment_id},
+        "related": {profile.collection: profile.segment_id},
     }
 
 
@@ -70,3 +71,7 @@ def metadata(metadata: Metadata) -> dict[str, Any]:
 def link(link: Link, known_ids: list[KnownId]) -> dict[str, Any]:
     """Return a link to a profile that has some external ids."""
     return {"to_collection": link.to_collection, "external_ids": [linked_id(known) for known in known_ids]}
+
+
+def _collection(external_id: ExternalId) -> Collection:
+    return "accounts" if external_id.type == NAMING["accounts"] else "users"

@@ -3,47 +3,53 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from personalize.sandbox.answers import json, no_such_route, wrong_method
+from personalize.sandbox.answers import Invalid, json, no_such_route, wrong_method
+from personalize.sandbox.bodies import body
 from personalize.sandbox.credentials import require_username
+from personalize.sandbox.dropped import Dropped
 from personalize.sandbox.journal import CALLS, Journal
-from personalize.sandbox.messages import BATCH_BYTES, CALL_BYTES, batched, bounded
+from personalize.sandbox.messages import BATCH_BYTES, CALL_BYTES, batched
 from personalize.sandbox.rawpath import segments
+
+BATCH = "batch"
 
 
 class TrackingApi:
-    """Answers `{"success": true}` when all calls of a request are applied.
+    """Answers `{"success": true}` to whatever is JSON and not too large, as Segment does.
 
     Args:
-        journal: what applies them.
+        journal: what applies calls.
+        dropped: where those go that are not valid.
         write_key: what a caller's Basic username must be.
     """
 
-    def __init__(self, journal: Journal, *, write_key: str) -> None:
+    def __init__(self, journal: Journal, dropped: Dropped, *, write_key: str) -> None:
         self._journal = journal
+        self._dropped = dropped
         self._write_key = write_key
 
     async def answer(self, request: Request) -> Response:
         """Answer one request.
 
         Raises:
-            Refused: it is not allowed, too large or not valid; then nothing is applied.
+            Refused: it is not allowed, too large or not JSON; then nothing is applied.
         """
         require_username(request, self._write_key)
         match segments(request.scope):
-            case ["v1", "batch"]:
-                self._journal.write(batched(await _body(request, BATCH_BYTES)))
-            case ["v1", route] if route in CALLS:
-                self._journal.write([(route, await _body(request, CALL_BYTES))])
+            case ["v1", route] if route in CALLS or route == BATCH:
+                if request.method != "POST":
+                    raise wrong_method("POST")
+                self._take(route, await body(request, BATCH_BYTES if route == BATCH else CALL_BYTES))
             case _:
                 raise no_such_route()
         return json({"success": True})
 
-
-async def _body(request: Request, maximum: int) -> bytes:
-    """Return a request's body, reading no more of it than is allowed."""
-    if request.method != "POST":
-        raise wrong_method("POST")
-    body = b""
-    async for chunk in request.stream():
-        body = bounded(body + chunk, maximum)
-    return body
+    def _take(self, route: str, sent: bytes) -> None:
+        """Apply what was sent, and drop what of it is not valid."""
+        try:
+            calls = batched(sent) if route == BATCH else [(route, sent)]
+        except Invalid as odd:
+            self._dropped.add(route, sent, odd.message)
+            return
+        for one in self._journal.take(calls):
+            self._dropped.add(*one)

@@ -39,6 +39,8 @@ class Webhook:
         if self._pusher.target is None or not (news.changes or news.arrivals):
             return
         for known in self._store.external_ids.page(news.profile, IdFilter(include=tuple(MEMBERS)), _UNLIMITED):
+            if known.collection == "accounts":  # which no identify call is about, whatever types its ids have
+                continue
             external_id = ExternalId(known.type, known.value, known.encoding)
             is_new = external_id in news.arrivals
             for change in self._computations.standing(news.profile) if is_new else news.changes:

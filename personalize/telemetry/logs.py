@@ -94,6 +94,11 @@ def hash_key_derived() -> None:
     _log.warning("hash_key_derived", setting="PERSONALIZE_HASH_KEY")
 
 
+def call_dropped(route: str, reason: str) -> None:
+    """The sandbox answered a Tracking call with success and left it out, as Segment does with what is not valid."""
+    _log.warning("call_dropped", route=route, reason=reason)
+
+
 def answer_failed(request_id: str, error: BaseException) -> None:
     """A request ended in an unexpected exception: a defect of the service."""
     _log.error("answer_failed", request_id=request_id, **_described(error))

@@ -11,6 +11,12 @@ from personalize.sandbox.store.profiles import Profiles
 from personalize.sandbox.store.traits import Traits
 
 SCHEMA = "schema.sql"
+VERSION = 1
+"""Of the schema: one more whenever a file that was made before could not be used any more."""
+
+
+class UnusableFile(ValueError):
+    """A file cannot be the store's. The message says why."""
 
 
 class Store:
@@ -21,11 +27,17 @@ class Store:
 
     Raises:
         sqlite3.Error: the file cannot be opened or is not a database.
+        UnusableFile: another store has it open, or another version made it.
     """
 
     def __init__(self, path: str = ":memory:") -> None:
         # The app is built in one thread and served by an event loop in another; only that loop uses it then.
-        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=0)
+        try:
+            self._claim()
+        except BaseException:
+            self._connection.close()
+            raise
         # A power cut may cost a sandbox its last write; waiting for the disk on every call would cost more.
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA foreign_keys = ON")
@@ -35,6 +47,22 @@ class Store:
         self.links = Links(self._connection)
         self.traits = Traits(self._connection)
         self.events = Events(self._connection)
+
+    def _claim(self) -> None:
+        """Take the file for this store alone, until it is closed: two that write it would not see each other's past."""
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise UnusableFile("the file of its data is in use by another sandbox.") from None
+        [(version,)] = self._connection.execute("PRAGMA user_version").fetchall()
+        [(tables,)] = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        if tables and version != VERSION:
+            raise UnusableFile("the file of its data was made by another version; remove it, or name another.")
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        self._connection.commit()
 
     def transaction(self) -> AbstractContextManager[object]:
         """Return a block whose changes are kept together, or dropped together when it raises."""

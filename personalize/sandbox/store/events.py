@@ -65,7 +65,7 @@ class Events:
         self._connection = connection
 
     def add(self, profile: int, event: Event) -> None:
-        """Add an event, whose message id must be new."""
+        """Add an event, whose message id must be new to the profile."""
         self._connection.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
             (

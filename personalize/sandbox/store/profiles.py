@@ -17,6 +17,7 @@ class Origin(NamedTuple):
 class Metadata(NamedTuple):
     """By which calls a profile came to be and was last touched."""
 
+    collection: Collection
     segment_id: str
     first: Origin
     last: Origin
@@ -27,7 +28,7 @@ class Profiles:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._arrivals: set[ExternalId] = set()
+        self._arrivals: set[tuple[Collection, ExternalId]] = set()
 
     def find(self, collection: Collection, external_id: ExternalId) -> int | None:
         """Return the profile that an external id leads to."""
@@ -64,14 +65,18 @@ class Profiles:
 
     def attach(self, profile: int, external_id: ExternalId, origin: Origin) -> None:
         """Let an external id that leads nowhere yet lead to a profile."""
-        self._connection.execute(
-            "INSERT INTO external_ids SELECT collection, ?, ?, id, ?, ?, ? FROM profiles WHERE id = ?",
+        [(collection,)] = self._connection.execute(
+            "INSERT INTO external_ids SELECT collection, ?, ?, id, ?, ?, ? FROM profiles WHERE id = ?"
+            " RETURNING collection",
             (*external_id, *origin, profile),
-        )
-        self._arrivals.add(external_id)
+        ).fetchall()
+        self._arrivals.add((collection, external_id))
 
-    def take_arrivals(self) -> set[ExternalId]:
-        """Return the external ids that came to lead to a profile, or to another one, since this was last asked."""
+    def take_arrivals(self) -> set[tuple[Collection, ExternalId]]:
+        """Return the external ids that came to lead to a profile, or to another one, since this was last asked.
+
+        Each stands after its collection.
+        """
         arrivals, self._arrivals = self._arrivals, set()
         return arrivals
 
@@ -95,11 +100,14 @@ class Profiles:
 
     def metadata(self, profile: int) -> Metadata:
         """Return when a profile came to be and was last touched, and by what."""
-        segment_id, *origins = self._connection.execute(
-            "SELECT segment_id, created_at, first_message_id, updated_at, last_message_id FROM profiles WHERE id = ?",
+        collection, segment_id, *origins = self._connection.execute(
+            """
+            SELECT collection, segment_id, created_at, first_message_id, updated_at, last_message_id
+            FROM profiles WHERE id = ?
+            """,
             (profile,),
         ).fetchone()
-        return Metadata(segment_id, Origin(*origins[:2]), Origin(*origins[2:]))
+        return Metadata(collection, segment_id, Origin(*origins[:2]), Origin(*origins[2:]))
 
     def move(self, other: int, into: int) -> None:
         """Let all ids of one profile lead to another, which is then as old as the older one, and forget the first."""
@@ -108,9 +116,10 @@ class Profiles:
             "UPDATE profiles SET created_at = ?, first_message_id = ? WHERE id = ?", (*first, into)
         )
         moved = self._connection.execute(
-            "UPDATE external_ids SET profile = ? WHERE profile = ? RETURNING type, value, encoding", (into, other)
+            "UPDATE external_ids SET profile = ? WHERE profile = ? RETURNING collection, type, value, encoding",
+            (into, other),
         )
-        self._arrivals.update(ExternalId(*row) for row in moved)
+        self._arrivals.update((collection, ExternalId(*row)) for collection, *row in moved)
         self._connection.execute("UPDATE segment_ids SET profile = ? WHERE profile = ?", (into, other))
         self._connection.execute("DELETE FROM profiles WHERE id = ?", (other,))
 

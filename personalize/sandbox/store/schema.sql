@@ -51,14 +51,16 @@ CREATE TABLE IF NOT EXISTS traits (
     PRIMARY KEY (profile, key)
 ) WITHOUT ROWID;
 
+-- An event is the person's, and the account's that it was done for.
 CREATE TABLE IF NOT EXISTS events (
-    message_id TEXT PRIMARY KEY,
+    message_id TEXT NOT NULL,
     profile INTEGER NOT NULL REFERENCES profiles ON DELETE CASCADE,
     name TEXT NOT NULL,
     at INTEGER NOT NULL,
     external_ids TEXT NOT NULL, -- JSON: the ids that the call carried, as [type, value, encoding]
     context TEXT NOT NULL,      -- JSON
-    properties TEXT NOT NULL    -- JSON
+    properties TEXT NOT NULL,   -- JSON
+    PRIMARY KEY (message_id, profile)
 ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS events_in_time ON events (profile, at, message_id);

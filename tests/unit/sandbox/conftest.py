@@ -70,9 +70,13 @@ class Segment:
         """Send a call to the Tracking API, whatever it answers."""
         return await self.http.post(f"/v1/{route}", json=call, auth=(WRITE_KEY, ""))
 
-    async def post(self, route: str, body: bytes) -> httpx.Response:
+    async def post(self, route: str, body: bytes, **headers: str) -> httpx.Response:
         """Send bytes to the Tracking API."""
-        return await self.http.post(f"/v1/{route}", content=body, auth=(WRITE_KEY, ""))
+        return await self.http.post(f"/v1/{route}", content=body, auth=(WRITE_KEY, ""), headers=headers)
+
+    async def drops(self) -> list[dict[str, Any]]:
+        """Return the calls that were dropped, oldest first."""
+        return list((await self.http.get("/sandbox/dropped")).json()["dropped"])
 
     async def identify(self, **call: Any) -> None:
         """Send an identify call that has to succeed."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     import httpx
+    from starlette.applications import Starlette
 
     from tests.unit.sandbox.conftest import Segment
 
@@ -70,10 +72,42 @@ async def test_any_call_is_answered(segment: Segment, route: str, call: dict[str
 @any_input
 @given(route=CALLS, body=st.binary(max_size=40))
 async def test_any_body_is_answered(segment: Segment, route: str, body: bytes) -> None:
-    """Nor does a body that is not JSON."""
-    answer = await segment.post(route, body)
-    assert_told(answer)
-    assert answer.status_code == 400
+    """Nor does a body that is not JSON, or not even an object."""
+    assert_told(await segment.post(route, body))
+    assert_told(await segment.post(route, body, **{"Content-Encoding": "gzip"}))
+
+
+@pytest.mark.parametrize("segment_", [b"%ff", b"user_id:%c3", b"user_id:\xff"])
+@pytest.mark.parametrize("path", [b"/v1/spaces/sandbox/collections/users/profiles/%b/traits", b"/v1/%b"])
+async def test_a_path_that_is_not_utf_8_is_refused(sandbox: Starlette, path: bytes, segment_: bytes) -> None:
+    """In JSON and with an id, and not as an id that nobody has."""
+    token = b"sandbox-token:" if b"spaces" in path else b"sandbox-write-key:"
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "raw_path": path % segment_,
+        "query_string": b"",
+        "headers": [(b"authorization", b"Basic " + b64encode(token))],
+    }
+    start, body = await asked(sandbox, scope)
+    assert start["status"] == 400
+    assert b"request-id" in dict(start["headers"])
+    assert json.loads(body["body"]) == {"error": {"code": "invalid_request_error", "message": "The path is not UTF-8."}}
+
+
+async def asked(app: Starlette, scope: dict[str, Any]) -> list[Any]:
+    """Return what an app sends for a request that no client library would make."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    await app(scope, receive, send)
+    return sent
 
 
 @pytest.mark.parametrize(

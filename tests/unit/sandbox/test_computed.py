@@ -192,14 +192,62 @@ def test_a_merge_computes_everything(store: Store) -> None:
     ]
 
 
-def test_a_trait_that_somebody_identified_is_left_alone(store: Store) -> None:
-    """Where there is nothing to compute, a plain trait of the same name stays, and counts as nobody's audience."""
-    unify = Unify(store, BIG)
-    unify.call("identify", traits={"big": True, "total": 3})
-    assert unify.value("big") is True
-    profile = unify.store.profiles.find("users", ExternalId("user_id", "kim"))
-    assert profile is not None
-    assert unify.computations.standing(profile) == []
+def test_what_is_declared_wins_over_what_is_identified(store: Store) -> None:
+    """Nobody becomes a member by saying so, before or after it is computed; other traits are as they are told."""
+    unify = Unify(store, TOTAL + BIG)
+    unify.call("identify", traits={"big": True, "total": 300, "plan": "pro"})
+    assert (unify.value("big"), unify.value("total"), unify.value("plan")) == (None, None, "pro")
+    unify.track("Bought", price=25)
+    unify.call("identify", traits={"big": False, "total": None})
+    assert (unify.value("big"), unify.value("total")) == (True, 25)
+
+
+OF_ACCOUNTS = (
+    '[computed_traits.total]\ncollection = "accounts"\naggregation = "sum"\nevent = "Bought"\nproperty = "price"\n'
+    '[audiences.active]\ncollection = "accounts"\n'
+    'all = [{ event = "Bought", window = "1d" }, { trait = "plan", is = "pro" }]'
+)
+
+
+def account_value(unify: Unify, key: str) -> Any:
+    """Return a trait of the account that the tests are about."""
+    account = unify.store.profiles.find("accounts", ExternalId("group_id", "g1"))
+    assert account is not None
+    trait = unify.store.traits.get(account, key)
+    return trait and trait.value
+
+
+def test_an_accounts_traits_are_made_of_the_events_for_it(store: Store) -> None:
+    """Of all its people, where a call's context names it; and of its own traits."""
+    unify = Unify(store, OF_ACCOUNTS)
+    for name, price in (("kim", 10), ("lee", 5)):
+        unify.call("track", userId=name, event="Bought", properties={"price": price}, context={"groupId": "g1"})
+    unify.track("Bought", price=100)  # for nobody but kim
+    assert account_value(unify, "total") == 15
+    assert account_value(unify, "active") is None
+    unify.call("group", groupId="g1", traits={"plan": "pro", "total": 1})
+    assert (account_value(unify, "total"), account_value(unify, "active")) == (15, True)
+    assert unify.changes() == [("total", 10), ("total", 15), ("active", True)]
+    assert unify.value("total") is None
+    unify.clock.pass_by(days=2)
+    unify.journal.catch_up()
+    assert account_value(unify, "active") is False
+
+
+def test_a_key_of_accounts_is_free_for_users(store: Store) -> None:
+    """What is computed for one collection may be identified in the other."""
+    unify = Unify(store, OF_ACCOUNTS)
+    unify.call("identify", traits={"total": 3})
+    assert unify.value("total") == 3
+
+
+@pytest.mark.parametrize("group_id", [None, "", 7, ["g1"]])
+def test_a_group_id_that_is_none_names_no_account(store: Store, group_id: object) -> None:
+    """The event is its person's alone."""
+    unify = Unify(store, TOTAL)
+    unify.call("track", event="Bought", properties={"price": 1}, context={"groupId": group_id})
+    assert unify.value("total") == 1
+    assert store.profiles.all("accounts") == []
 
 
 def test_a_refused_batch_tells_nothing(store: Store) -> None:

@@ -23,6 +23,7 @@ def test_the_documentations_examples_are_declared() -> None:
     assert declared == {
         "favorite_blog_category": "computed_trait",
         "orders_total": "computed_trait",
+        "account_orders_total": "computed_trait",
         "3_product_views_in_last_60_days": "audience",
         "all_users_order_completed": "audience",
         "big_spender": "audience",
@@ -53,6 +54,7 @@ def test_nothing_may_be_declared() -> None:
             trait('event = "E"\naggregation = "count"\nwhere = [{ property = "p" }]'),
             "computed_traits.t: needs `is`, `is_not`, `at_least` or `at_most` - at `$.where[0]`.",
         ),
+        (trait('event = "E"\naggregation = "count"\ncollection = "pets"'), "computed_traits.t: Invalid enum value"),
         ("[audiences.a]", "audiences.a: needs a condition in `all` or `any`."),
         (audience('is = "x"'), "audiences.a.all[0]: needs either `event` or `trait`."),
         (audience('event = "E", trait = "t"'), "audiences.a.all[0]: needs either `event` or `trait`."),

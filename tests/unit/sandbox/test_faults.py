@@ -68,15 +68,43 @@ async def test_reset_clears_faults(segment: Segment) -> None:
     assert await statuses(segment, "traits") == [200]
 
 
-async def test_the_tracking_api_has_no_faults(segment: Segment) -> None:
-    """Faults are the Profile API's alone."""
+async def test_every_route_is_every_one_of_the_profile_api(segment: Segment) -> None:
+    """Writing goes on, so that a test can let reading fail; a route of the Tracking API fails by its name."""
     await told(segment.http, status=500)
     await segment.track("E", userId="kim")
+    await told(segment.http, route="track", status=503, times=1)
+    assert (await segment.send("track", event="E", userId="kim")).status_code == 503
+    assert (await segment.send("track", event="E", userId="kim")).status_code == 200
+    await told(segment.http, route="batch", kind="garbage")
+    assert (await segment.send("batch", batch=[])).content == GARBAGE
+
+
+async def test_a_tracking_call_that_is_answered_with_a_fault_is_not_applied(segment: Segment) -> None:
+    """But one whose answer only arrives badly is."""
+    await told(segment.http, route="track", status=500, times=1)
+    await segment.send("track", event="E", userId="kim")
+    assert (await segment.read("user_id:kim", "events")).status_code == 404
+    await told(segment.http, route="track", kind="drip", pace_ms=0, times=1)
+    await segment.send("track", event="E", userId="kim")
+    assert len(await segment.events("user_id:kim")) == 1
+
+
+async def test_a_code_is_any_text(segment: Segment) -> None:
+    """For what Segment may say one day."""
+    await told(segment.http, status=400, code="space_suspended")
+    answer = await segment.read("user_id:ada", "traits")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "space_suspended")
 
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, "authentication_error"), (404, "not_found"), (429, "rate_limit_error"), (503, "server_error")],
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (404, "not_found"),
+        (429, "rate_limit_error"),
+        (503, "server_error"),
+    ],
 )
 async def test_an_error_has_segments_shape(segment: Segment, status: int, code: str) -> None:
     """An error has a code and a request id as any other; it is counted as a call."""
@@ -117,6 +145,8 @@ async def test_garbage_is_html(segment: Segment, status: int | None, expected: i
         (b'{"status": 200}', "status"),
         (b'{"status": 600}', "status"),
         (b'{"retry_after": "5"}', "`retry_after` needs a `status`"),
+        (b'{"code": "not_found"}', "`code` needs a `status`"),
+        (b'{"status": 400, "code": 7}', "code"),
         (b'{"status": 429, "retry_after": 5}', "retry_after"),
         (b'{"status": 429, "retry_after": "5\\r\\nX: y"}', "retry_after"),
         (b'{"kind": "explode"}', "kind"),

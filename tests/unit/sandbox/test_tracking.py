@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Segment
@@ -22,41 +24,115 @@ def track_call(number: int, **members: Any) -> dict[str, Any]:
         ("track", b""),
         ("track", b"{"),
         ("track", b"\xff"),
-        ("track", b"[]"),
-        ("track", b'"text"'),
         ("track", b"[" * 5000),
         ("track", b'{"userId": "kim", "event": "E", "properties": {"n": ' + b"1" * 5000 + b"}}"),
-        ("track", b'{"userId": "kim"}'),
-        ("track", b'{"userId": "kim", "event": ""}'),
-        ("track", b'{"userId": "kim", "event": 1}'),
-        ("track", b'{"userId": 1, "event": "E"}'),
-        ("track", b'{"userId": "", "anonymousId": null, "event": "E"}'),
-        ("track", b'{"event": "E"}'),
-        ("track", b'{"userId": "kim", "event": "E", "timestamp": "noon"}'),
-        ("track", b'{"userId": "kim", "event": "E", "timestamp": "9999-12-31T23:59:59-14:00"}'),
-        ("track", b'{"userId": "kim", "event": "E", "properties": []}'),
-        ("identify", b'{"traits": {"a": 1}}'),
-        ("page", b'{"name": "Home"}'),
-        ("screen", b'{"userId": "kim", "context": []}'),
-        ("group", b'{"userId": "kim", "groupId": 1}'),
-        ("group", b'{"groupId": "g1"}'),
-        ("group", b'{"userId": "kim", "groupId": "g1", "traits": []}'),
-        ("alias", b'{"userId": "kim", "previousId": ["a1"]}'),
-        ("identify", b'{"userId": "kim", "traits": "a"}'),
-        ("batch", b"{}"),
-        ("batch", b'{"batch": {}}'),
-        ("batch", b'{"batch": [1]}'),
-        ("batch", b'{"batch": [{"userId": "kim"}]}'),
-        ("batch", b'{"batch": [{"type": "batch", "userId": "kim"}]}'),
-        ("batch", b'{"batch": [{"type": "whisper", "userId": "kim"}]}'),
+        ("track", b'{"userId": 1, "event": "E"'),
+        ("batch", b'{"batch": [{"type": "track", "userId": "kim", "event": "E"}, {"type": "track"]}'),
+        ("batch", b'{"batch": 1'),
     ],
 )
-async def test_a_call_that_cannot_be_read_is_refused(segment: Segment, route: str, body: bytes) -> None:
-    """A body that is not JSON, or not such a call, is a 400 in JSON and creates no profile."""
+async def test_what_is_not_json_is_refused(segment: Segment, route: str, body: bytes) -> None:
+    """With 400 and a body that says so; nothing is applied or dropped."""
     answer = await segment.post(route, body)
     assert answer.status_code == 400
-    assert set(answer.json()["error"]) == {"code", "message"}
+    assert answer.json() == {"error": {"code": "invalid_request_error", "message": "The body is not JSON."}}
     assert (await segment.read("user_id:kim", "traits")).status_code == 404
+    assert await segment.drops() == []
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "reason"),
+    [
+        ("track", b"[]", "Expected `object`, got `array`."),
+        ("track", b'"text"', "Expected `object`, got `str`."),
+        ("track", b'{"userId": "kim"}', "The parameter `event` is required."),
+        ("track", b'{"userId": "kim", "event": ""}', "The parameter `event` is required."),
+        ("track", b'{"userId": "kim", "event": 1}', "Expected `str`, got `int` - at `$.event`."),
+        ("track", b'{"userId": 1, "event": "E"}', "Expected `str | null`, got `int` - at `$.userId`."),
+        ("track", b'{"userId": "", "anonymousId": null, "event": "E"}', "The parameter `userId` is required, unless"),
+        ("track", b'{"event": "E"}', "The parameter `userId` is required, unless there is an `anonymousId`."),
+        ("track", b'{"userId": "kim", "event": "E", "timestamp": "noon"}', "The parameter `timestamp` has to be"),
+        (
+            "track",
+            b'{"userId": "kim", "event": "E", "timestamp": "9999-12-31T23:59:59-14:00"}',
+            "The parameter `timest",
+        ),
+        ("track", b'{"userId": "kim", "event": "E", "properties": []}', "Expected `object | null`, got `array`"),
+        ("identify", b'{"traits": {"a": 1}}', "The parameter `userId` is required"),
+        ("page", b'{"name": "Home"}', "The parameter `userId` is required"),
+        ("screen", b'{"userId": "kim", "context": []}', "Expected `object | null`, got `array` - at `$.context`."),
+        ("group", b'{"userId": "kim", "groupId": 1}', "Expected `str`, got `int` - at `$.groupId`."),
+        ("group", b'{"groupId": "g1"}', "The parameter `userId` is required"),
+        ("group", b'{"userId": "kim", "groupId": "g1", "traits": []}', "Expected `object | null`"),
+        ("alias", b'{"userId": "kim", "previousId": ["a1"]}', "Expected `str`, got `array` - at `$.previousId`."),
+        ("identify", b'{"userId": "kim", "traits": "a"}', "Expected `object | null`, got `str` - at `$.traits`."),
+        ("batch", b"{}", "Object missing required field `batch`."),
+        ("batch", b'{"batch": {}}', "Expected `array`, got `object` - at `$.batch`."),
+    ],
+)
+async def test_a_call_that_is_not_valid_is_dropped(segment: Segment, route: str, body: bytes, reason: str) -> None:
+    """As Segment does: it answers success, creates no profile, and shows the call with the reason elsewhere."""
+    answer = await segment.post(route, body)
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    assert (await segment.read("user_id:kim", "traits")).status_code == 404
+    [drop] = await segment.drops()
+    assert (drop["route"], drop["call"], drop["at"]) == (route, json.loads(body), "2025-11-20T12:00:00.000Z")
+    assert drop["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("odd", "route"),
+    [
+        (1, ""),
+        ({"userId": "kim"}, ""),
+        ({"type": "batch", "userId": "kim"}, "batch"),
+        ({"type": "whisper", "userId": "kim"}, "whisper"),
+        ({"type": 1, "userId": "kim"}, ""),
+        (track_call(9, event=""), "track"),
+        (track_call(9, userId=7), "track"),
+    ],
+)
+async def test_a_batch_loses_only_what_is_not_valid(segment: Segment, odd: object, route: str) -> None:
+    """Its siblings on both sides are applied."""
+    sent = await segment.send("batch", batch=[track_call(1), odd, track_call(2)])
+    assert sent.json() == {"success": True}
+    assert sorted(event["event"] for event in await segment.events("user_id:kim")) == ["E1", "E2"]
+    [drop] = await segment.drops()
+    assert (drop["route"], drop["call"]) == (route, odd)
+
+
+async def test_a_dropped_message_may_come_again(segment: Segment) -> None:
+    """Its message id stays free for the call as it was meant."""
+    await segment.send("track", userId="kim", messageId="m1")
+    await segment.track("E", userId="kim", messageId="m1")
+    assert len(await segment.events("user_id:kim")) == 1
+
+
+async def test_a_drop_is_told_in_the_log_without_ids(segment: Segment) -> None:
+    """The type and the reason, in one line."""
+    with capture_logs() as events:
+        await segment.send("track", event="E", userId="kim", anonymousId="a1", messageId="m1", timestamp="canary")
+    assert events == [
+        {
+            "event": "call_dropped",
+            "log_level": "warning",
+            "route": "track",
+            "reason": "The parameter `timestamp` has to be a date or time in ISO 8601.",
+        }
+    ]
+
+
+async def test_drops_are_counted_kept_and_forgotten(segment: Segment) -> None:
+    """Only the last 200 are kept; `DELETE` and a reset start from zero."""
+    for _ in range(201):
+        await segment.send("track", userId="kim")
+    told = (await segment.http.get("/sandbox/dropped")).json()
+    assert (told["total"], len(told["dropped"])) == (201, 200)
+    assert (await segment.http.delete("/sandbox/dropped")).status_code == 204
+    assert (await segment.http.get("/sandbox/dropped")).json() == {"total": 0, "dropped": []}
+    await segment.send("track", userId="kim")
+    await segment.http.post("/sandbox/reset")
+    assert await segment.drops() == []
 
 
 async def test_a_writer_without_the_key_is_refused(segment: Segment) -> None:
@@ -72,26 +148,26 @@ async def test_only_post_writes(segment: Segment) -> None:
 
 
 async def test_a_call_may_have_32_kb(segment: Segment) -> None:
-    """A call of 32 KB is taken; one byte more is a 413."""
+    """A call of 32 KB is taken; one byte more is a 400, as Segment answers."""
     frame = len(json.dumps(track_call(1, properties={"text": ""})))
     body = json.dumps(track_call(1, properties={"text": "x" * (32 * 1024 - frame)})).encode()
     assert len(body) == 32 * 1024
-    assert (await segment.post("track", body + b" ")).status_code == 413
+    assert (await segment.post("track", body + b" ")).status_code == 400
     assert (await segment.post("track", body)).status_code == 200
 
 
 async def test_a_call_in_a_batch_may_have_32_kb_too(segment: Segment) -> None:
     """One call that is too large refuses its batch, and nothing of it is applied."""
     calls = [track_call(1), track_call(2, properties={"text": "x" * 32 * 1024})]
-    assert (await segment.send("batch", batch=calls)).status_code == 413
+    assert (await segment.send("batch", batch=calls)).status_code == 400
     assert (await segment.read("user_id:kim", "events")).status_code == 404
 
 
 async def test_a_batch_may_have_500_kb(segment: Segment) -> None:
-    """A batch of 500 KB is taken; one byte more is a 413."""
+    """A batch of 500 KB is taken; one byte more is a 400."""
     body = json.dumps({"batch": [track_call(n, properties={"text": "x" * 20_000}) for n in range(20)]}).encode()
     filled = body.ljust(500 * 1024)
-    assert (await segment.post("batch", filled + b" ")).status_code == 413
+    assert (await segment.post("batch", filled + b" ")).status_code == 400
     assert (await segment.post("batch", filled)).json() == {"success": True}
     assert len(await segment.events("user_id:kim")) == 20
 
@@ -115,13 +191,43 @@ async def test_a_batch_mixes_calls_in_order(segment: Segment) -> None:
     assert [event["message_id"] for event in await segment.events("user_id:kim")] == ["m1"]
 
 
-async def test_a_batch_is_applied_whole_or_not_at_all(segment: Segment) -> None:
-    """A bad call at the end of a batch leaves no trace of the others, whose message ids stay free."""
-    calls = [track_call(1), track_call(2, event="")]
-    assert (await segment.send("batch", batch=calls)).status_code == 400
+async def test_a_batch_that_is_refused_leaves_no_trace(segment: Segment) -> None:
+    """A call at its end that is not JSON leaves none of the others, and nothing dropped; message ids stay free."""
+    calls = [json.dumps(call).encode() for call in (track_call(1), track_call(2, event=""))]
+    broken = b'{"type": "track", "userId": "\xff", "event": "E"}'
+    assert (await segment.post("batch", b'{"batch": [%b]}' % b",".join([*calls, broken]))).status_code == 400
     assert (await segment.read("user_id:kim", "events")).status_code == 404
-    assert (await segment.send("batch", batch=calls[:1])).status_code == 200
+    assert await segment.drops() == []
+    assert (await segment.send("batch", batch=[track_call(1)])).status_code == 200
     assert len(await segment.events("user_id:kim")) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZip"])
+async def test_a_call_may_be_gzip(segment: Segment, encoding: str) -> None:
+    """As libraries send their batches when they are told to."""
+    body = gzip.compress(json.dumps({"batch": [track_call(1), track_call(2)]}).encode())
+    answer = await segment.post("batch", body, **{"Content-Encoding": encoding})
+    assert answer.json() == {"success": True}
+    assert len(await segment.events("user_id:kim")) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"userId": "kim", "event": "E"}', "The body is not gzip, though its Content-Encoding says so."),
+        (gzip.compress(b'{"userId": "kim", "event": "E"}')[:-9], "The body is not gzip, though"),
+        (b"", "The body is not gzip, though"),
+        (gzip.compress(b" " * (32 * 1024 + 1)), "The call is larger than 32 KB."),
+        (gzip.compress(b" " * 100_000_000), "The call is larger than 32 KB."),
+        (gzip.compress(b"{"), "The body is not JSON."),
+    ],
+)
+async def test_gzip_that_cannot_be_taken_is_refused(segment: Segment, body: bytes, message: str) -> None:
+    """Also what is small only until it is inflated."""
+    answer = await segment.post("track", body, **{"Content-Encoding": "gzip"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_request_error"
+    assert answer.json()["error"]["message"].startswith(message)
 
 
 async def test_a_message_counts_once(segment: Segment) -> None:
