@@ -1,7 +1,7 @@
 """The sandbox as one ASGI app, put together."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -86,9 +86,12 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     seed = Seed(store, quiet, time, things, base_url.rstrip("/"))
     site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key)
     past = History(history, quiet)
-    if store.is_empty():
-        seed.sow()
-    past.replay()
+    with ExitStack() as undo:
+        undo.callback(store.close)
+        if store.is_empty():
+            seed.sow()
+        past.replay()
+        undo.pop_all()
 
     def start_over() -> None:
         seed.sow()

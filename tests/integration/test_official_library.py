@@ -20,6 +20,13 @@ def library(sandbox_url: str) -> Client:
     return Client(WRITE_KEY, host=sandbox_url, sync_mode=True, max_retries=1)
 
 
+def test_what_the_library_compresses_is_read(sandbox_url: str) -> None:
+    """Its batches may be gzip."""
+    library = Client(WRITE_KEY, host=sandbox_url, sync_mode=True, max_retries=1, gzip=True)
+    library.identify("u-gzip", {"first_name": "Zip"})
+    assert read(sandbox_url, "users", ExternalId("user_id", "u-gzip"))[0] == {"first_name": "Zip"}
+
+
 def read(
     sandbox_url: str, collection: Collection, external_id: ExternalId
 ) -> tuple[dict[str, Any], list[str], list[str]]:
