@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format clean
+.PHONY: help run test check bench format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and de
 	@$(BIN)/deptry personalize > .venv/deptry.txt 2>&1 || { cat .venv/deptry.txt; exit 1; }
 	@$(BIN)/vulture
 	@echo "make check: all is well"
+
+bench: .venv/dev.stamp ## Measure the sandbox with 100,000 profiles
+	@$(BIN)/python -m tests.bench.sandbox $(ARGS)
 
 format: .venv/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
