@@ -1,7 +1,7 @@
 """The sandbox with many profiles: how long it takes to start, and to answer.
 
-`python -m tests.bench.sandbox` seeds 100,000 events of as many people from a file, as `personalize sandbox --seed` does,
-and then asks for two traits by name, of one person after another. `--profiles 1000` is over at once.
+`python -m tests.bench.sandbox` seeds 100,000 events of as many people from a file, as `personalize sandbox --seed`
+does, and then asks for two traits by name, of one person after another. `--profiles 1000` is over at once.
 """
 
 import argparse
