@@ -36,10 +36,6 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     timestamp: str | None = None
     context: dict[str, Any] | None = None
 
-    def touches(self) -> frozenset[Input]:
-        """Return what it brings that computed traits and audiences may be worked out from."""
-        return frozenset()
-
     def external_ids(self) -> tuple[ExternalId, ...]:
         """Return a person's external ids, those first that say more about who it is.
 
@@ -82,7 +78,7 @@ class Identify(Message, frozen=True, rename="camel"):
     traits: dict[str, Any] | None = None
 
     def touches(self) -> frozenset[Input]:
-        """Return its traits."""
+        """Return its traits, which computed traits and audiences may be worked out from."""
         return frozenset(Input("trait", key) for key in self.traits or ())
 
 
@@ -93,7 +89,7 @@ class Track(Message, frozen=True, rename="camel"):
     properties: dict[str, Any] | None = None
 
     def touches(self) -> frozenset[Input]:
-        """Return its event."""
+        """Return its event, which computed traits and audiences may be worked out from."""
         return frozenset({Input("event", self.event)})
 
     def name(self) -> str:

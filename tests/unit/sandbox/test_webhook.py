@@ -265,3 +265,16 @@ async def test_the_sender_ends_with_the_sandbox() -> None:
     async with pushing(Receiver()):
         assert "sandbox-pusher" in {task.get_name() for task in asyncio.all_tasks()}
     assert "sandbox-pusher" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_what_is_computed_for_an_account_is_pushed_to_nobody() -> None:
+    """An identify call is about a person, even where an account has an id of a type that people have."""
+    receiver = Receiver()
+    custom = {"externalIds": [{"id": "shared", "type": "user_id", "collection": "accounts"}]}
+    async with pushing(receiver, webhook_url=HOOK) as segment:
+        await segment.group(userId="kim", groupId="g1", context=custom)
+        await segment.track("Order Completed", {"total": 5}, userId="kim", context={"groupId": "g1"})
+        bodies = await receiver.bodies(2)
+    assert {body["userId"] for body in bodies} == {"kim"}
+    assert [next(iter(body["traits"])) for body in bodies] == ["orders_total", "all_users_order_completed"]
+    assert receiver.calls.empty()
