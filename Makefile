@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format clean
+.PHONY: help run test soak check bench format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,9 @@ run: .venv/run.stamp ## Run the service on http://127.0.0.1:8000 against the san
 test: .venv/dev.stamp ## Run every test that this machine can run; what is skipped is listed with its reason
 	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS) && \
 		$(BIN)/python -m coverage report
+
+soak: .venv/dev.stamp ## Watch the service for ten minutes under load and random faults; ARGS="--minutes 2" for less
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and dead code
 	@$(BIN)/ruff format --check --quiet .

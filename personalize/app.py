@@ -1,5 +1,6 @@
 """The composition root: settings become an application. Nothing is opened before its lifespan begins."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,18 +11,23 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from personalize import registry
-from personalize.cache.entry import Store
+from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
-from personalize.cache.redis import RedisStore
+from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.source import CachedSource
 from personalize.engine import Engine
 from personalize.errors import PersonalizeError, RecipeLoadError
+from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
+from personalize.fleet.invalidations import Invalidations
+from personalize.fleet.lock import Locks
 from personalize.model import Posts
 from personalize.needs import Plan
 from personalize.ports import ItemProvider
 from personalize.profile_api.client import REGIONS, ProfileClient, Transport
+from personalize.profile_api.guard import Guard
 from personalize.profile_api.sections import SectionReader
+from personalize.profile_api.token import AccessToken
 from personalize.providers.fetch import new_client
 from personalize.providers.fixed import Fixed
 from personalize.providers.posts import posts_from_feed
@@ -79,38 +85,83 @@ def create_app(settings: Settings, *, recipes: Registry | None = None, transport
 
 
 @dataclass(frozen=True, slots=True)
+class Profiles:
+    """Where profiles come from: the source, and what is opened and closed with it."""
+
+    source: CachedSource
+    client: ProfileClient
+    connection: Connection | None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Profiles"]:
+        """Hear from the other replicas while the body runs; then end all that is under way, and close everything."""
+        listening = asyncio.create_task(self.source.listen(), name="invalidations")
+        try:
+            yield self
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await self.source.aclose()
+            await self.client.aclose()
+            if self.connection is not None:
+                await self.connection.aclose()
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What is opened when the service starts and closed when it stops."""
 
     engine: Engine
-    source: CachedSource
-    client: ProfileClient
-    connection: Connection | None
+    profiles: Profiles
     providers: Mapping[str, ItemProvider]
     contexts: tuple[AbstractAsyncContextManager[object], ...]
 
 
 def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None) -> Parts:
-    client = profile_client(settings, metrics, transport)
-    connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
-    source = CachedSource(
-        SectionReader(client),
-        _stores(settings, connection),
-        pseudonyms=_pseudonyms(settings),
-        negative_ttl=settings.negative_ttl,
-        metrics=metrics,
-    )
+    profiles = cached_profiles(settings, metrics, transport)
     providers, contexts = _providers(settings, recipes, metrics)
     plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
-    engine = Engine(plan, source, providers, metrics=metrics)
-    return Parts(engine, source, client, connection, providers, contexts)
+    engine = Engine(plan, profiles.source, providers, metrics=metrics)
+    return Parts(engine, profiles, providers, contexts)
 
 
-def profile_client(settings: Settings, metrics: Metrics, transport: Transport | None = None) -> ProfileClient:
+def cached_profiles(settings: Settings, metrics: Metrics, transport: Transport | None = None) -> Profiles:
+    """Return the Profile API behind its guard and the tiers."""
+    token, pseudonyms = access_token(settings), _pseudonyms(settings)
+    space = pseudonyms("spaces", settings.space_id)
+    client = profile_client(settings, token, metrics, transport)
+    connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
+    budget = Budget(connection, name=space, rate=settings.rate_limit, fleet_size=settings.fleet_size or 1)
+    source = CachedSource(
+        SectionReader(client, Guard(budget, metrics=metrics, reread_token=token.reread)),
+        MemoryStore(keep=settings.stale_ttl, metrics=metrics),
+        None if connection is None else _shared(settings, connection, space),
+        pseudonyms=pseudonyms,
+        ages=Ages(revalidate=settings.revalidate_ttl, stale=settings.stale_ttl, negative=settings.negative_ttl),
+        metrics=metrics,
+    )
+    return Profiles(source, client, connection)
+
+
+def _shared(settings: Settings, connection: Connection, space: str) -> RedisStore:
+    """Return the tier that replicas of one space share."""
+    invalidations = Invalidations(connection, channel=f"personalize:forgotten:{space}")
+    expires = Expiry(known=settings.stale_ttl, unknown=2 * settings.negative_ttl + 1)
+    return RedisStore(connection, Locks(connection), invalidations, expires)
+
+
+def access_token(settings: Settings) -> AccessToken:
+    """Return the access token, and where to look for the one that will replace it."""
+    return AccessToken(settings.access_token.get_secret_value(), settings.access_token_file)
+
+
+def profile_client(
+    settings: Settings, token: AccessToken, metrics: Metrics, transport: Transport | None = None
+) -> ProfileClient:
     """Return a client of the space that the settings name."""
     return ProfileClient(
         space_id=settings.space_id,
-        access_token=settings.access_token.get_secret_value(),
+        access_token=token,
         base_url=settings.profile_api_url or REGIONS[settings.region],
         transport=transport,
         metrics=metrics,
@@ -120,13 +171,6 @@ def profile_client(settings: Settings, metrics: Metrics, transport: Transport | 
 def id_rules(settings: Settings) -> IdRules:
     """Return which external ids the settings accept."""
     return IdRules(frozenset(settings.id_types), pii=settings.pii_ids, lowercase=settings.lowercase_external_ids)
-
-
-def _stores(settings: Settings, connection: Connection | None) -> list[Store]:
-    stores: list[Store] = [MemoryStore()]
-    if connection is not None:
-        stores.append(RedisStore(connection, expire=max(settings.cache_ttl, settings.negative_ttl)))
-    return stores
 
 
 def _pseudonyms(settings: Settings) -> Pseudonyms:
@@ -168,10 +212,7 @@ def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
             stack.callback(parts.engine.close)
             for context in parts.contexts:
                 await stack.enter_async_context(context)
-            if parts.connection is not None:
-                stack.push_async_callback(parts.connection.aclose)
-            stack.push_async_callback(parts.client.aclose)
-            stack.push_async_callback(parts.source.aclose)
+            await stack.enter_async_context(parts.profiles.opened())
             logs.service_started(len(recipes))
             yield
 

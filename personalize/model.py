@@ -107,20 +107,54 @@ EventHistory: TypeAlias = Section[tuple[Event, ...]]
 AnySection: TypeAlias = Traits | EventHistory
 
 
+Standing: TypeAlias = Literal["fresh", "stale", "expired", "gone"]
+"""How a cached section stands with its age: serve it; serve it and read it again; read it first; there is none."""
+
+Tier: TypeAlias = Literal["memory", "redis", "profile_api", "none"]
+"""Where a section was found."""
+
+
+class Reading(Struct, frozen=True):
+    """How one section of a snapshot came to be known.
+
+    `standing` is what the tiers had of it before anything was read, `ttl` the seconds for which it stays fresh (below
+    zero: since when it is not), `coalesced` whether it came from a read that somebody else had begun, and `seconds` the
+    time until it was known.
+    """
+
+    tier: Tier
+    standing: Standing
+    ttl: float = 0.0
+    coalesced: bool = False
+    seconds: float = 0.0
+
+
 class Snapshot(Struct, frozen=True):
     """What is known of one profile: its sections by name, and those whose last attempt failed.
 
-    `fresh_for` is in seconds: for how long all that was asked for stays as fresh as it must be.
+    A failed section may be there all the same, as it was last known. `fresh_for` is in seconds: for how long all that
+    was asked for stays as fresh as it must be.
     """
 
     sections: Mapping[SectionName, AnySection] = field(default_factory=dict)
     failed: frozenset[SectionName] = frozenset()
     fresh_for: float = 0.0
+    readings: Mapping[SectionName, Reading] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
         """Whether any section says that the profile exists."""
         return any(section.content is not None for section in self.sections.values())
+
+    @property
+    def missing(self) -> frozenset[SectionName]:
+        """The sections of which nothing is known, since they could not be read."""
+        return self.failed - self.sections.keys()
+
+    @property
+    def stale(self) -> bool:
+        """Whether any section is older than it should be."""
+        return any(reading.ttl <= 0 for name, reading in self.readings.items() if name in self.sections)
 
 
 class Post(Struct, frozen=True, kw_only=True):

@@ -24,15 +24,17 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the engine wants to know of one profile, and until when it waits.
+    """What the engine wants to know of one profile, how urgently, and until when it waits.
 
-    `deadline` is a time of the running event loop's clock, in seconds.
+    `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids.
     """
 
     collection: Collection
     external_id: ExternalId
     sections: Mapping[SectionName, SectionSpec]
     deadline: float
+    priority: Priority = "page"
+    aliases: tuple[ExternalId, ...] = ()
 
 
 class ProfileSource(Protocol):

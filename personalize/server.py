@@ -67,6 +67,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings, *, workers: int = 1) -> None:
+        settings = settings.model_copy(update={"fleet_size": settings.fleet_size or workers})
         self._settings = settings
         self._workers = workers
         self.recipes = registry.load(settings.recipes)

@@ -38,7 +38,17 @@ _API_KEY = re.compile(
 
 _NEVER = re.compile(r"(?!)")
 _OF_A_HOST = re.compile(r"(/\d*)?\?")
-_REDIS_FORMS = {"redis": _OF_A_HOST, "rediss": _OF_A_HOST, "unix": re.compile(r"/.+\?(db=\d+)?")}
+_OF_A_SERVICE = re.compile(r"/[\w.-]+(/\d+)?\?")
+_OF_A_CLUSTER = re.compile(r"/?\?")
+_REDIS_FORMS = {
+    "redis": _OF_A_HOST,
+    "rediss": _OF_A_HOST,
+    "redis+sentinel": _OF_A_SERVICE,
+    "rediss+sentinel": _OF_A_SERVICE,
+    "redis+cluster": _OF_A_CLUSTER,
+    "rediss+cluster": _OF_A_CLUSTER,
+    "unix": re.compile(r"/.+\?(db=\d+)?"),
+}
 """Path and query of a Redis URL: other options would override the timeouts that keep Redis from holding up a page."""
 
 
@@ -104,14 +114,20 @@ def _content_location(location: str) -> str:
 def _redis_url(url: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(url.get_secret_value())
+        hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
+        many = parts.scheme.endswith(("+sentinel", "+cluster"))
         sound = (
-            _REDIS_FORMS.get(parts.scheme, _NEVER).fullmatch(f"{parts.path}?{parts.query}") and (parts.port or 1) > 0
+            _REDIS_FORMS.get(parts.scheme, _NEVER).fullmatch(f"{parts.path}?{parts.query}")
+            and all((host.port or 1) > 0 for host in hosts)
+            and (many or len(hosts) == 1)
+            and (not many or all(host.hostname for host in hosts))
         )
     except ValueError:  # a port that is no number
         sound = False
     if not sound:
         raise ValueError(
-            "write redis://host:port/db, rediss://host:port/db or unix:///path?db=0, without other options"
+            "write redis://host:port/db, redis+sentinel://host:port,host:port/service/db, "
+            "redis+cluster://host:port,host:port (or with rediss) or unix:///path?db=0, without other options"
         )
     return url
 
@@ -155,6 +171,9 @@ class Settings(BaseModel):
 
     space_id: Annotated[str, Field(min_length=1, description="The Segment space whose profiles are read.")]
     access_token: Annotated[SecretStr, Field(min_length=1, description="Its Profile API access token.")]
+    access_token_file: Annotated[
+        Path | None, Field(description="The file that the token came from; it is read again when the token is refused.")
+    ] = None
     region: Annotated[Literal["us", "eu"], Field(description="Where the space lives: `us` or `eu`.")] = "us"
     profile_api_url: Annotated[
         Annotated[str, AfterValidator(_http_url)] | None,
@@ -182,6 +201,14 @@ class Settings(BaseModel):
     lowercase_external_ids: Annotated[
         bool, Field(description="Whether ids are looked up in lower case, as newer spaces store them.")
     ] = False
+    rate_limit: Annotated[
+        int,
+        Field(ge=1, le=10000, description="Requests/s that this deployment may spend of the space's 100."),
+    ] = 80
+    fleet_size: Annotated[
+        int | None,
+        Field(ge=1, le=10000, description="Processes that share `RATE_LIMIT` while Redis is away; unset: the workers."),
+    ] = None
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)
@@ -193,6 +220,16 @@ class Settings(BaseModel):
     cache_ttl: Annotated[
         Seconds, Field(ge=0, le=86400, description="The greatest age at which a profile counts as fresh.")
     ] = 300.0
+    revalidate_ttl: Annotated[
+        Seconds,
+        Field(
+            ge=0, le=86400, description="Until this age a profile is served at once, and read again in the background."
+        ),
+    ] = 600.0
+    stale_ttl: Annotated[
+        Seconds,
+        Field(ge=1, le=604800, description="Until this age the last known profile is served while Segment fails."),
+    ] = 86400.0
     negative_ttl: Annotated[
         Seconds, Field(ge=0, le=86400, description="For how long an unknown visitor stays unknown.")
     ] = 30.0
@@ -233,7 +270,10 @@ def load(
     named = {
         name: value for name, value in environ.items() if name.startswith(PREFIX) and not _INJECTED.fullmatch(name)
     }
-    values = {**(defaults or {}), **_read(named, problems), **(forced or {})}
+    values = {**(defaults or {}), **_read(named, problems)}
+    for name, value in (forced or {}).items():
+        values.pop(f"{name}_FILE", None)  # what is forced did not come from there
+        values[name] = value
     known = {name: value for name, value in values.items() if _known(name, problems)}
     try:
         settings = Settings(**{_field(name): value for name, value in known.items()})  # type: ignore[arg-type]  # strings are what its validators take
@@ -256,6 +296,8 @@ def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
             continue
         try:
             values[PREFIX + secret] = Path(path).read_text(encoding="utf-8").strip()
+            if secret == "ACCESS_TOKEN":  # noqa: S105 -- its name
+                values[f"{PREFIX}{secret}_FILE"] = path
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             shown = repr(path) if os.sep in path else "what it names"  # perhaps the secret itself, by mistake

@@ -1,5 +1,6 @@
 """Real processes of tests: started, waited for within a bound, and ended by their own id."""
 
+import asyncio
 import os
 import re
 import signal
@@ -8,11 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
+
+T = TypeVar("T")
 
 START_SECONDS = 20.0
 STOP_SECONDS = 25.0
@@ -56,10 +59,12 @@ def running(
     assert process.stdout is not None
     reader = threading.Thread(target=_collect, args=(process.stdout, run.lines), daemon=True)
     reader.start()
-    with ended(process):
-        yield run
-    reader.join(STOP_SECONDS)
-    process.stdout.close()
+    try:
+        with ended(process):
+            yield run
+    finally:
+        reader.join(STOP_SECONDS)
+        process.stdout.close()
 
 
 @contextmanager
@@ -88,6 +93,15 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = STAR
     while not condition():
         assert time.monotonic() < give_up, f"waited {seconds:g} s in vain for {what}"
         threading.Event().wait(0.02)
+
+
+async def until(look: Callable[[], Awaitable[T | None]], what: str, seconds: float = START_SECONDS) -> T:
+    """Return what a look finds, once it finds something, for a bounded time."""
+    give_up = time.monotonic() + seconds
+    while (found := await look()) is None:
+        assert time.monotonic() < give_up, f"waited {seconds:g} s in vain for {what}"
+        await asyncio.sleep(0.01)
+    return found
 
 
 def wait_for_port(port: int) -> None:

@@ -1,11 +1,14 @@
-"""How long a cached section is fresh, and what it looks like at rest. Pure."""
+"""How a cached section stands with its age, and what it looks like at rest. Pure."""
 
-from typing import Protocol, TypeAlias
+import struct
+from dataclasses import dataclass
+from typing import TypeAlias
+from zlib import crc32
 
 import msgspec
 
 from personalize.errors import PersonalizeError
-from personalize.model import AnySection, EventHistory, SectionName, Traits
+from personalize.model import AnySection, EventHistory, SectionName, Standing, Traits
 from personalize.needs import SectionSpec
 
 _Decoder: TypeAlias = "msgspec.msgpack.Decoder[AnySection] | msgspec.json.Decoder[AnySection]"
@@ -13,6 +16,9 @@ _Decoder: TypeAlias = "msgspec.msgpack.Decoder[AnySection] | msgspec.json.Decode
 MSGPACK = b"\x01"
 JSON = b"\x02"
 """The first byte of every stored value tells its format; an unknown one is a miss, so that formats can be changed."""
+
+JITTER = 0.1
+"""How far from its nominal end an age may end, either way: what was read together does not grow old together."""
 
 _DECODERS: dict[SectionName, dict[bytes, _Decoder]] = {
     "traits": {MSGPACK: msgspec.msgpack.Decoder(Traits), JSON: msgspec.json.Decoder(Traits)},
@@ -27,35 +33,54 @@ class UnreadableEntry(PersonalizeError):
     """A stored value is of another format, or not what it says it is."""
 
 
-class Store(Protocol):
-    """A tier: it reads, writes and drops, and decides nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ages:
+    """The ages at which a section's standing changes, in seconds; until which it is fresh its spec says.
 
-    tier: str
-    """Its name in metrics."""
-
-    async def read(self, key: str, names: list[SectionName]) -> dict[SectionName, AnySection]:
-        """Return those of a profile's named sections that are there."""
-        ...
-
-    async def write(self, key: str, name: SectionName, section: AnySection) -> None:
-        """Keep one section of a profile."""
-        ...
-
-    async def drop(self, key: str) -> None:
-        """Forget a profile."""
-        ...
-
-
-def fresh_for(section: AnySection, spec: SectionSpec, now: float, negative_ttl: float) -> float:
-    """Return for how many seconds a section still answers a spec; 0 when it is too old or lacks a name.
-
-    An answer that the profile does not exist counts for `negative_ttl` at most. `now` is in seconds since the epoch.
+    Args:
+        revalidate: until then it is served at once and read again behind the visitor's back.
+        stale: until then it is better than nothing, when it cannot be read again. Nothing older is ever served.
+        negative: until then "no such profile" is believed.
+        jitter: the fraction by which the first two and the spec's age may be longer or shorter.
     """
-    if not set(spec.asked) <= set(section.asked):
-        return 0.0
-    ttl = spec.ttl if section.content is not None else min(spec.ttl, negative_ttl)
-    age = now - section.fetched_at
-    return max(0.0, ttl - age) if age >= 0 else 0.0  # from the future: a clock stepped back, and must not make it young
+
+    revalidate: float
+    stale: float
+    negative: float
+    jitter: float = JITTER
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a section stands, and for how many seconds it stays fresh: below zero, since when it is not."""
+
+    standing: Standing
+    fresh_for: float
+
+
+GONE = Judgement("gone", 0.0)
+"""What is not there, or too old to be served to anybody."""
+
+
+def judge(section: AnySection, spec: SectionSpec, now: float, ages: Ages) -> Judgement:
+    """Return how a section stands towards a spec; `now` is in seconds since the epoch.
+
+    One from the future is stale: a clock was stepped, and nobody knows its age. So is one that was not asked for all
+    the names that are needed now: a deploy with one more trait must not make everybody unknown.
+    """
+    age = max(0.0, now - section.fetched_at)
+    if age >= ages.stale:
+        return GONE
+    spread = _spread(section.fetched_at, ages.jitter)
+    if section.content is None:  # whatever was asked of a profile that does not exist
+        fresh_for = min(spec.ttl, ages.negative) * spread - age
+        return Judgement("fresh" if fresh_for > 0 and section.fetched_at <= now else "expired", fresh_for)
+    fresh_for = spec.ttl * spread - age
+    if section.fetched_at > now or not set(spec.asked) <= set(section.asked):
+        fresh_for = min(0.0, fresh_for)
+    if fresh_for > 0:
+        return Judgement("fresh", fresh_for)
+    return Judgement("stale" if age < ages.revalidate * spread else "expired", fresh_for)
 
 
 def encode(section: AnySection) -> bytes:
@@ -79,3 +104,8 @@ def decode(name: SectionName, stored: bytes) -> AnySection:
         return decoder.decode(memoryview(stored)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableEntry(type(error).__name__) from None
+
+
+def _spread(fetched_at: float, jitter: float) -> float:
+    """Return a factor around 1 that looks random and is the same for one section on every replica."""
+    return 1 + jitter * (2 * crc32(struct.pack("<d", fetched_at)) / 0xFFFFFFFF - 1)

@@ -1,47 +1,119 @@
 """The in-process tier: the profiles read last, bounded in bytes."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from cachetools import LRUCache
 
 from personalize.cache import entry
+from personalize.cache.store import Stamp
 from personalize.model import AnySection, SectionName
+from personalize.telemetry.metrics import Metrics
 
 MAX_BYTES = 64 * 1024 * 1024
 """What the tier may take."""
 
-ENTRY_BYTES = 400
-"""What an entry takes beside its value: its key, its place in the tables, its place in the order of use."""
+ENTRY_BYTES = 450
+"""What an entry takes beside its value, as measured: its key, its place in the tables and in the order of use."""
+
+MAX_DROPS = 65_536
+"""Profiles whose being dropped is remembered one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A section of a profile as this process knows it.
+
+    `stamp` is the profile's in the shared tier as it was at `checked`, a time of the monotonic clock in seconds.
+    """
+
+    section: AnySection
+    stamp: Stamp | None
+    checked: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    value: bytes
+    stamp: Stamp | None
+    checked: float
+    until: float
 
 
 class MemoryStore:
     """Keeps sections encoded: as Python objects small ones would take eight times the memory, and could be changed.
 
+    What was known before a profile was dropped cannot come back: a write says since when its value has been compared
+    with the shared tier, and one from before the drop is refused.
+
     Args:
+        keep: seconds after which an entry is gone, whatever the clock on the wall says.
+        metrics: shows how full the tier is, and what it had to let go.
         max_bytes: what all entries may take together; the least recently used go first.
+        clock: a monotonic time in seconds.
     """
 
-    tier = "memory"
+    def __init__(
+        self,
+        *,
+        keep: float,
+        metrics: Metrics,
+        max_bytes: int = MAX_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keep = keep
+        self._clock = clock
+        self._entries = _Lru(max_bytes, metrics)
+        self._dropped: dict[str, float] = {}
+        self._dropped_before = float("-inf")
+        metrics.memory_bytes.set_function(lambda: self._entries.currsize)
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._sections: LRUCache[tuple[str, SectionName], bytes] = LRUCache(max_bytes, getsizeof=_size)
+    def read(self, key: str, name: SectionName) -> Kept | None:
+        """Return a section of a profile, if it is here."""
+        kept = self._entries.get((key, name))
+        if kept is None or kept.until <= self._clock():
+            return None
+        return Kept(entry.decode(name, kept.value), kept.stamp, kept.checked)
 
-    async def read(self, key: str, names: list[SectionName]) -> dict[SectionName, AnySection]:
-        """Return those of a profile's named sections that are there."""
-        stored = {name: self._sections.get((key, name)) for name in names}
-        return {name: entry.decode(name, value) for name, value in stored.items() if value is not None}
-
-    async def write(self, key: str, name: SectionName, section: AnySection) -> None:
-        """Keep one section, unless it alone is larger than the tier."""
-        value = entry.encode(section)
-        if _size(value) <= self._sections.maxsize:
-            self._sections[key, name] = value
+    def write(self, key: str, name: SectionName, kept: Kept) -> None:
+        """Keep one section, unless the profile was dropped after it was compared, or it is larger than the tier."""
+        value = entry.encode(kept.section)
+        if kept.checked <= self._dropped.get(key, self._dropped_before):
+            return
+        one = _Entry(value, kept.stamp, kept.checked, self._clock() + self._keep)
+        if _size(one) <= self._entries.maxsize:
+            self._entries[key, name] = one
         else:
-            self._sections.pop((key, name), None)
+            self.discard(key, name)
 
-    async def drop(self, key: str) -> None:
-        """Forget a profile."""
+    def discard(self, key: str, name: SectionName) -> None:
+        """Let go of one section."""
+        self._entries.pop((key, name), None)
+
+    def drop(self, key: str) -> None:
+        """Forget a profile, and refuse what was known of it until now."""
         for name in entry.SECTIONS:
-            self._sections.pop((key, name), None)
+            self.discard(key, name)
+        self._dropped.pop(key, None)
+        self._dropped[key] = self._clock()
+        if len(self._dropped) > MAX_DROPS:
+            oldest = next(iter(self._dropped))
+            self._dropped_before = self._dropped.pop(oldest)
 
 
-def _size(value: bytes) -> int:
-    return ENTRY_BYTES + len(value)
+class _Lru(LRUCache[tuple[str, SectionName], _Entry]):
+    """Entries by how recently they were used; counts those that had to go."""
+
+    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+        super().__init__(max_bytes, getsizeof=_size)
+        self._metrics = metrics
+
+    def popitem(self) -> tuple[tuple[str, SectionName], _Entry]:
+        """Let the least recently used entry go."""
+        self._metrics.memory_evictions.inc()
+        return super().popitem()
+
+
+def _size(one: _Entry) -> int:
+    return ENTRY_BYTES + len(one.value)

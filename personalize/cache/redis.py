@@ -1,12 +1,73 @@
 """The tier that replicas share: one Redis hash a profile, one field a section."""
 
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
 from personalize.cache import entry
-from personalize.fleet.connection import Connection
+from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.store import Known, Lease, Stamp
+from personalize.fleet.connection import Argument, Connection, Script
+from personalize.fleet.invalidations import Invalidations
+from personalize.fleet.lock import Locks
 from personalize.model import AnySection, SectionName
 from personalize.telemetry import logs
 
 KEY = "personalize:{%s}"
 """The braces make one profile one slot of a Redis Cluster; the name inside is a keyed hash, never an id."""
+
+STAMP = "stamp"
+"""The field whose value changes with every forgetting."""
+
+LEASE_SECONDS = 3.0
+"""For how long a replica that died keeps the others from knowing that nobody reads: a little longer than any read."""
+
+TRUST_SECONDS = 1.0
+"""For how long what was compared is believed while nothing is heard from other replicas."""
+
+WRITE = Script(
+    """
+    if (redis.call('HGET', KEYS[1], 'stamp') or '') ~= ARGV[3] then return 0 end
+    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+    return 1
+    """
+)
+"""Keep a section, unless the profile was forgotten while it was being read: that read must not bring it back.
+
+The expiry is only ever lengthened: that one section is not there must not shorten the life of another.
+"""
+
+FORGET = Script(
+    """
+    local others = redis.call('ZRANGE', KEYS[2], 0, -1)
+    redis.call('DEL', KEYS[1], KEYS[2])
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], 'stamp', time[1] .. '.' .. time[2])
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+    return others
+    """
+)
+"""Forget a profile, leave a new stamp, and tell which keys stood for the same person."""
+
+RELATE = Script(
+    """
+    local time = redis.call('TIME')[1]
+    for i = 3, #ARGV do redis.call('ZADD', KEYS[1], time, ARGV[i]) end
+    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+    """
+)
+"""Remember keys of the same person; the newest stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Seconds after which Redis itself forgets a profile, and one that does not exist: made-up ids must not fill it."""
+
+    known: float
+    unknown: float
 
 
 class RedisStore:
@@ -14,31 +75,79 @@ class RedisStore:
 
     Args:
         connection: the fleet's connection, which bounds and absorbs every failure.
-        expire: seconds after which Redis itself forgets a profile.
+        locks: by which one replica reads for all.
+        invalidations: by which replicas tell each other what was forgotten.
+        expiry: when Redis itself forgets.
+        clock: a monotonic time in seconds.
     """
 
-    tier = "redis"
-
-    def __init__(self, connection: Connection, *, expire: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        locks: Locks,
+        invalidations: Invalidations,
+        expiry: Expiry,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._connection = connection
-        self._expire_ms = int(expire * 1000)
+        self._locks = locks
+        self._invalidations = invalidations
+        self._expire_ms = int(expiry.known * 1000)
+        self._expire_unknown_ms = int(expiry.unknown * 1000)
+        self._clock = clock
 
-    async def read(self, key: str, names: list[SectionName]) -> dict[SectionName, AnySection]:
-        """Return those of a profile's named sections that are there and can be decoded; one round trip."""
-        stored = await self._connection.read_fields(KEY % key, names)
-        return {
+    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
+        """Return what is known of a profile's named sections, in one round trip; `None` if Redis does not answer."""
+        wanted = list(names)
+        fields = await self._connection.read_fields(KEY % key, [STAMP, *wanted])
+        if fields is None:
+            return None
+        stamp, *values = fields
+        sections = {
             name: section
-            for name, value in zip(names, stored, strict=False)
+            for name, value in zip(wanted, values, strict=True)
             if value is not None and (section := _decoded(name, value)) is not None
         }
+        return Known(stamp or b"", sections)
 
-    async def write(self, key: str, name: SectionName, section: AnySection) -> None:
-        """Keep one section; one round trip."""
-        await self._connection.write_field(KEY % key, name, entry.encode(section), expire_ms=self._expire_ms)
+    async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
+        """Keep one section, unless the profile was forgotten since it had this stamp; one round trip."""
+        expire_ms = self._expire_unknown_ms if section.content is None else self._expire_ms
+        await self._connection.evaluate("write", WRITE, [KEY % key], [name, entry.encode(section), stamp, expire_ms])
 
-    async def drop(self, key: str) -> None:
-        """Forget a profile."""
-        await self._connection.delete(KEY % key)
+    async def lease(self, key: str, name: SectionName) -> Lease | None:
+        """Return the right to read a section, if no other replica has it; also when Redis does not answer."""
+        return await self._locks.take(f"{KEY % key}:lock:{name}", seconds=LEASE_SECONDS)
+
+    async def relate(self, key: str, others: Iterable[str]) -> None:
+        """Remember that other profiles' keys stand for the same person."""
+        arguments: list[Argument] = [self._expire_ms, MAX_ALIASES, *others]
+        await self._connection.evaluate("relate", RELATE, [_aliases(key)], arguments)
+
+    async def forget(self, key: str) -> frozenset[str] | None:
+        """Forget a profile and change its stamp; return the keys that stood for the same person, `None` on failure."""
+        answer = await self._connection.evaluate("forget", FORGET, [KEY % key, _aliases(key)], [self._expire_ms])
+        if answer is None:
+            return None
+        return frozenset(other.decode() for other in cast("list[bytes]", answer))
+
+    async def tell(self, keys: Iterable[str]) -> bool:
+        """Tell every replica that these profiles were forgotten; return whether Redis took it."""
+        return await self._invalidations.tell(list(keys))
+
+    async def listen(self, heard: Callable[[str], None]) -> None:
+        """Call `heard` with each profile that any replica tells to be forgotten, until cancelled."""
+        await self._invalidations.listen(heard)
+
+    def trusts(self, checked: float) -> bool:
+        """Whether what was compared with Redis at a monotonic time cannot have been forgotten unheard since."""
+        live_since = self._invalidations.live_since
+        return self._clock() - checked < TRUST_SECONDS if live_since is None else checked >= live_since
+
+
+def _aliases(key: str) -> str:
+    return f"{KEY % key}:aliases"
 
 
 def _decoded(name: SectionName, value: bytes) -> AnySection | None:

@@ -1,195 +1,274 @@
-"""Snapshots from the nearest tier that has them fresh, else from the Profile API: the one place with the policy."""
+"""Snapshots from what is cached, else from the Profile API: the one place with the policy.
+
+Fresh is served. Stale is served too, and read again behind the visitor's back. Expired is read first, within the
+deadline; when that fails, what was last known is served, and where nothing was, the recipe's defaults are.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from personalize.cache import entry
-from personalize.cache.entry import Store
-from personalize.errors import ProfileApiError, ProfileNotFound
-from personalize.model import AnySection, Collection, Event, ExternalId, Section, SectionName, Snapshot
+from cachetools import TTLCache
+
+from personalize.cache.aliases import Aliases
+from personalize.cache.entry import SECTIONS, Ages
+from personalize.cache.flights import NOTHING, Flight, Landing
+from personalize.cache.memory import MemoryStore
+from personalize.cache.reads import Order, ProfileReader, Reads
+from personalize.cache.store import Alone, SharedStore, Stamp
+from personalize.cache.tiers import Found, Tiers
+from personalize.errors import Shed
+from personalize.model import AnySection, Collection, ExternalId, Reading, SectionName, Snapshot
 from personalize.needs import SectionSpec
-from personalize.ports import Ask
+from personalize.ports import Ask, Errand
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
 
-CLOSE_SECONDS = 0.1
-"""What writes are given when the service stops: what was just read is worth keeping for the replica that comes next."""
+REFRESH_SECONDS = 2.5
+"""What a read behind the visitor's back may take."""
 
-Flight: TypeAlias = "asyncio.Task[AnySection | ProfileApiError]"
-"""A read that is under way."""
+REFRESH_PAUSE = 1.0
+"""Seconds after a read of a section in vain before it is read again behind the visitor's back."""
 
-FlightKey: TypeAlias = tuple[str, SectionName, tuple[str, ...]]
-"""What it reads: of which profile, which section, which names of it."""
+SETBACK_SECONDS = 60.0
+MAX_SETBACKS = 50_000
+"""For how long, and of how many sections, it is remembered that the last attempt was in vain."""
+
+MAX_FORGOTTEN = 200
+"""Keys that one forgetting may reach over aliases."""
+
+_URGENCY = {"server": 0, "page": 1, "refresh": 2}
+
+Place: TypeAlias = tuple[str, SectionName]
+"""A section of a profile."""
 
 
-class ProfileReader(Protocol):
-    """What this source asks of the Profile API's client."""
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """When the last attempt to read a section was in vain, and whether it failed, or only let others go first."""
 
-    async def read(
-        self, collection: Collection, external_id: ExternalId, spec: SectionSpec
-    ) -> dict[str, Any] | tuple[Event, ...]:
-        """Return one section's content, or raise a `ProfileApiError`."""
-        ...
+    at: float
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a page gets of one section, how it came to be known, and whether the last attempt to read it failed."""
+
+    section: AnySection | None
+    reading: Reading
+    failed: bool
 
 
 class CachedSource:
     """A `ProfileSource` over the Profile API and the tiers before it.
 
-    A read of the Profile API is a held task of its own: whoever asks for the same section meanwhile waits for the same
-    read, and an answer that comes after a request's deadline still fills the tiers for the next page.
-
     Args:
         reader: the Profile API.
-        stores: the tiers, nearest first.
+        memory: the in-process tier.
+        shared: the tier that replicas share; a process that shares nothing leaves it out.
         pseudonyms: turn ids into the tiers' keys.
-        negative_ttl: seconds for which "no such profile" is believed.
-        metrics: counts which tier answered.
+        ages: until when what is cached is good for what.
+        metrics: counts which tier answered, and what visitors got.
         clock: the time in seconds since the epoch.
     """
 
     def __init__(
         self,
         reader: ProfileReader,
-        stores: Sequence[Store],
+        memory: MemoryStore,
+        shared: SharedStore | None = None,
         *,
         pseudonyms: Pseudonyms,
-        negative_ttl: float,
+        ages: Ages,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._reader = reader
-        self._stores = stores
+        self._memory = memory
+        self._shared = shared or Alone()
+        self._tiers = Tiers(memory, self._shared, ages=ages, metrics=metrics, clock=clock)
+        self._reads = Reads(reader, self._tiers, self._shared, clock=clock)
         self._pseudonyms = pseudonyms
-        self._negative_ttl = negative_ttl
         self._metrics = metrics
-        self._clock = clock
-        self._flights: dict[FlightKey, Flight] = {}
-        self._writes: set[asyncio.Task[None]] = set()
+        self._aliases = Aliases()
+        self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS)
 
     async def fetch(self, ask: Ask) -> Snapshot:
-        """Return what is known by the deadline: sections that are fresh, and which could not be read."""
-        key = self._pseudonyms(ask.collection, str(ask.external_id))
-        sections = await self._cached(key, ask.sections)
-        if len(self._stores) > 1 and len(sections) < len(ask.sections):
-            # While a far tier was asked, somebody else's read may have landed: nearest again, now without waiting.
-            sections |= await self._fresh(self._stores[0], key, ask.sections, known=sections)
-        missing = {name: spec for name, spec in ask.sections.items() if name not in sections}
-        failed = frozenset[SectionName]()
-        if missing:
-            read = await self._read(key, ask, missing)
-            sections |= read
-            failed = frozenset(missing.keys() - read.keys())
-        return Snapshot(sections, failed, 0.0 if failed else self._fresh_for(sections, ask.sections))
+        """Return what is known by the deadline, how it came to be known, and which sections could not be read."""
+        started = time.monotonic()
+        key = self._key(ask.collection, ask.external_id)
+        found = await self._tiers.look_up(key, ask.sections)
+        looked_up = time.monotonic() - started
+        self._refresh(key, ask, {name: one for name, one in found.items() if one.judgement.standing == "stale"})
+        landed = await self._read(key, ask, {name: one for name, one in found.items() if _must_be_read(one)})
+        waited = time.monotonic() - started
+        served = {
+            name: self._served(key, name, ask.sections[name], one, landed.get(name), waited if landed else looked_up)
+            for name, one in found.items()
+        }
+        snapshot = _snapshot(served)
+        if ask.aliases and snapshot.found:
+            self._learn(key, ask)
+        return snapshot
+
+    async def forget(self, collection: Collection, external_ids: Iterable[ExternalId]) -> bool:
+        """Forget a person in every tier and every replica, under these ids and those learnt to be the same person's.
+
+        Returns whether the shared tier took it all; what it did not take may come back from there.
+        """
+        todo = {self._key(collection, one) for one in external_ids}
+        done: set[str] = set()
+        taken = True
+        while todo and len(done) < MAX_FORGOTTEN:
+            key = todo.pop()
+            done.add(key)
+            related = await self._shared.forget(key)
+            taken = taken and related is not None
+            todo |= ((related or frozenset()) | self._aliases.forget(key)) - done
+            self._drop(key, "here")
+        return await self._shared.tell(done) and taken
+
+    async def listen(self) -> None:
+        """Drop what other replicas tell to be forgotten, until cancelled."""
+        await self._shared.listen(lambda key: self._drop(key, "fleet"))
 
     async def aclose(self) -> None:
-        """Cancel the reads that are under way, give the writes a moment to end, and wait for the end of all."""
-        if self._writes:
-            await asyncio.wait(self._writes, timeout=CLOSE_SECONDS)
-        tasks: list[asyncio.Task[Any]] = [*self._flights.values(), *self._writes]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End all that is under way."""
+        await self._tiers.aclose()
+        await self._reads.aclose()
 
-    async def _cached(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> dict[SectionName, AnySection]:
-        """Return the fresh sections of the tiers, copying what a far tier knows into the nearer ones."""
-        known: dict[SectionName, AnySection] = {}
-        for position, store in enumerate(self._stores):
-            if len(known) == len(specs):
-                break
-            found = await self._fresh(store, key, specs, known=known)
-            known |= found
-            for name, section in found.items():
-                self._metrics.cache_reads.labels(name, store.tier).inc()
-                for nearer in self._stores[:position]:
-                    await nearer.write(key, name, section)
-        for name in specs.keys() - known.keys():
-            self._metrics.cache_reads.labels(name, "none").inc()
-        return known
+    def _key(self, collection: Collection, external_id: ExternalId) -> str:
+        return self._pseudonyms(collection, str(external_id))
 
-    async def _fresh(
-        self,
-        store: Store,
-        key: str,
-        specs: Mapping[SectionName, SectionSpec],
-        *,
-        known: Mapping[SectionName, AnySection],
-    ) -> dict[SectionName, AnySection]:
-        """Return the sections that one tier has fresh, of those that are not known yet."""
-        found = await store.read(key, [name for name in specs if name not in known])
-        return {name: section for name, section in found.items() if self._fresh_for({name: section}, specs) > 0}
+    def _learn(self, key: str, ask: Ask) -> None:
+        """Remember which ids were asked together: they are one person's, if there is one at all."""
+        others = [self._key(ask.collection, one) for one in ask.aliases]
+        for mine, theirs in ((key, others), *((other, [key]) for other in others)):
+            if new := self._aliases.learn(mine, theirs):
+                self._reads.hold(self._shared.relate(mine, new))
 
-    async def _read(
-        self, key: str, ask: Ask, specs: Mapping[SectionName, SectionSpec]
-    ) -> dict[SectionName, AnySection]:
-        """Return the sections that the Profile API answers by the deadline."""
-        flights = {name: self._flight(key, ask, name, spec) for name, spec in specs.items()}
-        remaining = ask.deadline - asyncio.get_running_loop().time()
-        await asyncio.wait(flights.values(), timeout=max(0.0, remaining))
-        landed = {name: _landed(flight) for name, flight in flights.items()}
-        return {name: section for name, section in landed.items() if isinstance(section, Section)}
+    def _drop(self, key: str, origin: str) -> None:
+        """Forget a profile in this process, with what is on its way."""
+        self._metrics.invalidations.labels(origin).inc()
+        self._memory.drop(key)
+        self._tiers.leave(key)
+        self._reads.leave(key)
+        for name in SECTIONS:
+            self._setbacks.pop((key, name), None)
 
-    def _flight(self, key: str, ask: Ask, name: SectionName, spec: SectionSpec) -> Flight:
-        """Return the read that is under way for this section, else start one."""
-        flight_key = (key, name, spec.asked)
-        flight = self._flights.get(flight_key)
+    def _refresh(self, key: str, ask: Ask, found: Mapping[SectionName, Found]) -> None:
+        """Read sections again behind the visitor's back, unless that is being done or has just failed."""
+        errand = Errand("refresh", asyncio.get_running_loop().time() + REFRESH_SECONDS)
+        for name, one in found.items():
+            order = _order(key, ask, name, errand)
+            setback = self._setbacks.get((key, name))
+            rested = setback is None or time.monotonic() - setback.at >= REFRESH_PAUSE
+            if rested and self._reads.under_way(order, one.stamp) is None:
+                self._begin(order)
+
+    async def _read(self, key: str, ask: Ask, found: Mapping[SectionName, Found]) -> dict[SectionName, Landing]:
+        """Return what reads of the Profile API bring by the deadline; nothing of what takes longer."""
+        errand = Errand(ask.priority, ask.deadline)
+        landed: dict[SectionName, Landing] = {}
+        wanted = list(found)
+        while wanted:
+            flights = {name: self._joined(_order(key, ask, name, errand), found[name].stamp) for name in wanted}
+            remaining = ask.deadline - asyncio.get_running_loop().time()
+            await asyncio.wait([flight.task for flight in flights.values()], timeout=max(0.0, remaining))
+            landed |= {name: flight.landing for name, flight in flights.items()}
+            wanted = [name for name, flight in flights.items() if _gave_way(flight, errand)]
+        return landed
+
+    def _joined(self, order: Order, stamp: Stamp | None) -> Flight:
+        """Return the read that will bring a section: one that is under way, else a new one."""
+        flight = self._reads.under_way(order, stamp)
         if flight is None:
-            flight = asyncio.create_task(self._fetched(key, ask, name, spec), name=f"read {name}")
-            self._flights[flight_key] = flight
-            flight.add_done_callback(lambda ended: self._ended(flight_key, ended))
+            return self._begin(order)
+        self._metrics.sections.labels(order.name, "coalesced").inc()
         return flight
 
-    def _ended(self, flight_key: FlightKey, flight: Flight) -> None:
-        """Forget a flight; a defect that broke it is told here, for perhaps nobody waits for it any more."""
-        del self._flights[flight_key]
-        if not flight.cancelled() and (error := flight.exception()) is not None:
-            logs.profile_read_broke(flight_key[1], error)
+    def _begin(self, order: Order) -> Flight:
+        flight = self._reads.begin(order)
+        flight.task.add_done_callback(lambda _: self._landed(order, flight.landing))
+        return flight
 
-    async def _fetched(self, key: str, ask: Ask, name: SectionName, spec: SectionSpec) -> AnySection | ProfileApiError:
-        """Read one section and keep it; a failure is a value, for perhaps nobody waits any more to catch it."""
-        try:
-            section = await self._section(ask, spec)
-        except ProfileApiError as error:
-            logs.profile_read_failed(name, error)
-            return error
-        nearest, *further = self._stores or (None,)
-        if nearest is not None:
-            await nearest.write(key, name, section)  # before this read is forgotten, so that none begins in between
-        for store in further:
-            self._hold(store.write(key, name, section))
-        return section
+    def _landed(self, order: Order, landing: Landing) -> None:
+        """Remember how the last attempt went."""
+        if landing.section is not None:
+            self._setbacks.pop((order.key, order.name), None)
+            if landing.coalesced:
+                self._metrics.sections.labels(order.name, "coalesced").inc()
+            elif order.errand.priority == "refresh":
+                self._metrics.sections.labels(order.name, "refreshed").inc()
+        if landing.error is not None:
+            self._setbacks[order.key, order.name] = Setback(time.monotonic(), failed=not _let_pass(order, landing))
+            if isinstance(landing.error, Shed):
+                self._metrics.sections.labels(order.name, "shed").inc()
+            else:
+                logs.profile_read_failed(order.name, landing.error)
 
-    async def _section(self, ask: Ask, spec: SectionSpec) -> AnySection:
-        fetched_at = self._clock()  # from before the read: what changes meanwhile must not look newer than it is
-        content: Any = None
-        with suppress(ProfileNotFound):
-            content = await self._reader.read(ask.collection, ask.external_id, spec)
-        return Section(content, spec.asked, fetched_at)
-
-    def _hold(self, write: Coroutine[Any, Any, None]) -> None:
-        """Let a write go on by itself: nobody's answer waits for a tier to take it."""
-        task = asyncio.create_task(write, name="cache write")
-        self._writes.add(task)
-        task.add_done_callback(self._written)
-
-    def _written(self, task: asyncio.Task[None]) -> None:
-        self._writes.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logs.cache_write_broke(error)
-
-    def _fresh_for(self, sections: Mapping[SectionName, AnySection], specs: Mapping[SectionName, SectionSpec]) -> float:
-        now = self._clock()
-        remaining = (
-            entry.fresh_for(section, specs[name], now, self._negative_ttl) for name, section in sections.items()
+    def _served(
+        self, key: str, name: SectionName, spec: SectionSpec, found: Found, landing: Landing | None, seconds: float
+    ) -> Served:
+        """Return what a page gets of one section: what a read brought, else what the tiers have, else nothing."""
+        brought = landing or NOTHING
+        section = brought.section or found.section
+        judgement = self._tiers.judge(section, spec)
+        if judgement.standing == "gone":  # there was nothing, or it is too old by now
+            section = None
+        setback = self._setbacks.get((key, name))
+        tried_in_vain = brought.section is None if landing else setback is not None and setback.failed
+        failed = section is None or tried_in_vain
+        self._metrics.sections.labels(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
+        tier = "profile_api" if brought.section is not None and not brought.coalesced else found.tier
+        reading = Reading(
+            tier, found.judgement.standing, judgement.fresh_for, coalesced=brought.coalesced, seconds=seconds
         )
-        return min(remaining, default=0.0)
+        return Served(section, reading, failed)
 
 
-def _landed(flight: Flight) -> AnySection | ProfileApiError | None:
-    """Return what a flight brought; nothing while it is under way, or when it was cancelled or broke."""
-    if not flight.done() or flight.cancelled() or flight.exception() is not None:
-        return None
-    return flight.result()
+def _snapshot(served: Mapping[SectionName, Served]) -> Snapshot:
+    """Return the snapshot of what a page gets; it is as fresh as its oldest part, and not at all if a part failed."""
+    failed = frozenset(name for name, one in served.items() if one.failed)
+    return Snapshot(
+        {name: one.section for name, one in served.items() if one.section is not None},
+        failed,
+        0.0 if failed else max(0.0, min((one.reading.ttl for one in served.values()), default=0.0)),
+        {name: one.reading for name, one in served.items()},
+    )
+
+
+def _order(key: str, ask: Ask, name: SectionName, errand: Errand) -> Order:
+    return Order(key, ask.collection, ask.external_id, name, ask.sections[name], errand)
+
+
+def _must_be_read(found: Found) -> bool:
+    return found.judgement.standing in {"expired", "gone"}
+
+
+def _let_pass(order: Order, landing: Landing) -> bool:
+    """Whether a read was not sent only because pages come before refreshes: nothing is wrong then."""
+    refused = isinstance(landing.error, Shed) and landing.error.reason in {"budget", "concurrency"}
+    return refused and order.errand.priority == "refresh"
+
+
+def _gave_way(flight: Flight, errand: Errand) -> bool:
+    """Whether a flight brought nothing only because it was less urgent than an errand is."""
+    if not flight.task.done() or flight.task.cancelled():
+        return False
+    landing = flight.landing
+    refused = landing.error is None or isinstance(landing.error, Shed)
+    less_urgent = _URGENCY[flight.errand.priority] > _URGENCY[errand.priority]
+    return less_urgent and landing.section is None and refused
+
+
+def _outcome(section: AnySection | None, ttl: float, *, failed: bool) -> str:
+    """Return what a visitor got of a section, as a metric's word."""
+    if section is None:
+        return "default"
+    if section.content is None and not failed:
+        return "negative"
+    return "fresh" if ttl > 0 and not failed else "stale"

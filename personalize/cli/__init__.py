@@ -2,7 +2,7 @@
 
 import typer
 
-from personalize.cli import config, inspecting, serving
+from personalize.cli import config, inspecting, purging, serving
 from personalize.errors import ConfigurationError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(serving.serve)
 app.command(name="sandbox")(serving.serve_sandbox)
 app.command()(inspecting.profile)
+app.command()(purging.purge)
 app.command()(config.check_config)
 
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from personalize import sandbox, settings
-from personalize.app import id_rules, profile_client
+from personalize.app import access_token, id_rules, profile_client
 from personalize.cli import showing
 from personalize.cli.look import Look
 from personalize.cli.serving import sandbox_settings
@@ -47,7 +47,7 @@ def profile(
     loaded = sandbox_settings(stand_in) if stand_in else settings.load()
     try:
         who = _asked(external_id, id_rules(loaded))
-        look = Look(profile_client(loaded, Metrics(CollectorRegistry())), collection, who)
+        look = Look(profile_client(loaded, access_token(loaded), Metrics(CollectorRegistry())), collection, who)
         known = asyncio.run(look.known(events=events, links=links))
     except BadParameter as error:
         raise typer.BadParameter(str(error)) from None

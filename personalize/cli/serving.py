@@ -131,6 +131,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "CACHE_TTL": "1s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
+            PREFIX + "REVALIDATE_TTL": "1s",
         },
         forced={
             PREFIX + "ACCESS_TOKEN": sandbox.ACCESS_TOKEN,

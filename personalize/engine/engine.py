@@ -1,19 +1,22 @@
 """The engine: what is known of a visitor goes through recipes and becomes outcomes."""
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from personalize.declare import Binding
 from personalize.engine.lanes import Lane
 from personalize.errors import RecipeFailed
-from personalize.model import Collection, Snapshot, Visitor
+from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import Ask, ItemProvider, ProfileSource
+from personalize.ports import Ask, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
@@ -21,8 +24,9 @@ from personalize.telemetry.metrics import Metrics
 RECIPE_SECONDS = 0.05
 """What a recipe may take even when the profile took all of the deadline: its default must still be answered."""
 
-Provenance = Literal["fresh", "negative", "default", "error"]
-"""Where an answer comes from: the profile; a visitor nobody knows; the defaults, since a read failed; nowhere."""
+Provenance = Literal["fresh", "stale", "negative", "default", "error"]
+"""Where an answer comes from: the profile, or what it was a while ago; a visitor nobody knows; the defaults, since a
+read failed and nothing was known; nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A recipe's answer with its provenance. `data` is encoded JSON; `fresh_for` is in seconds."""
+    """A recipe's answer with its provenance.
+
+    `data` is encoded JSON; `fresh_for` and `seconds`, which its function took, are in seconds; `readings` say how each
+    section that it needs came to be known.
+    """
 
     recipe: str
     data: Raw | None
@@ -43,6 +51,8 @@ class Outcome:
     degraded: bool
     provenance: Provenance
     fresh_for: float
+    readings: Mapping[SectionName, Reading] = field(default_factory=dict)
+    seconds: float = 0.0
     error: RecipeFailed | None = None
 
 
@@ -73,10 +83,13 @@ class Engine:
         self._now = now
         self._lanes: dict[str, Lane[Raw]] = {}
 
-    async def serve(self, calls: Sequence[Call], visitor: Visitor, deadline: float) -> list[Outcome]:
+    async def serve(
+        self, calls: Sequence[Call], visitor: Visitor, deadline: float, priority: Priority = "page"
+    ) -> list[Outcome]:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
         collections = sorted({call.recipe.collection for call in calls})
-        known = await asyncio.gather(*(self._known(calls, visitor, one, deadline) for one in collections))
+        errand = Errand(priority, deadline)
+        known = await asyncio.gather(*(self._known(calls, visitor, one, errand) for one in collections))
         snapshots = dict(zip(collections, known, strict=True))
         return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
 
@@ -85,19 +98,21 @@ class Engine:
         for lane in self._lanes.values():
             lane.close()
 
-    async def _known(
-        self, calls: Iterable[Call], visitor: Visitor, collection: Collection, deadline: float
-    ) -> Snapshot:
+    async def _known(self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand) -> Snapshot:
         """Return what is known of the visitor's first profile that exists, for these calls' sections."""
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
-        snapshot, fresh_for = Snapshot(), float("inf")
-        for external_id in visitor.external_ids(collection) if sections else ():
-            snapshot = await self._source.fetch(Ask(collection, external_id, sections, deadline))
+        ids = visitor.external_ids(collection) if sections else ()
+        snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
+        for external_id in ids:
+            aliases = tuple(one for one in ids if one != external_id)
+            ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases)
+            snapshot = await self._source.fetch(ask)
+            failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
-            if snapshot.found or snapshot.failed:  # after a failure nobody knows whether the next id is a stranger's
+            if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
                 break
-        return Snapshot(snapshot.sections, snapshot.failed, fresh_for)
+        return replace(snapshot, failed=failed, fresh_for=fresh_for)
 
     async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
@@ -109,16 +124,19 @@ class Engine:
             degraded=bool(relevant.failed),
             provenance=_provenance(relevant),
             fresh_for=relevant.fresh_for,
+            readings=relevant.readings,
         )
+        started = time.perf_counter()
         try:
-            return replace(outcome, data=await self._run(recipe, binding, deadline))
+            data = await self._run(recipe, binding, deadline)
+            return dataclasses.replace(outcome, data=data, seconds=time.perf_counter() - started)
         except RecipeFailed as error:
             self._report(recipe, error)
             if not binding.found or error.reason == "overran":
-                return replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
+                return dataclasses.replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
             fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
-            return fallback if fallback.error else replace(fallback, provenance="default")
+            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default")
 
     def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
         items = {name: self._providers[name].items() for name in call.recipe.providers}
@@ -140,11 +158,14 @@ class Engine:
 def _narrowed(snapshot: Snapshot, recipe: AnyRecipe) -> Snapshot:
     """Return the part of a page's snapshot that one recipe reads: another recipe's failure is not its own."""
     sections = {name: section for name, section in snapshot.sections.items() if name in recipe.sections}
+    readings = {name: reading for name, reading in snapshot.readings.items() if name in recipe.sections}
     fresh_for = snapshot.fresh_for if recipe.sections else float("inf")
-    return Snapshot(sections, snapshot.failed & recipe.sections, fresh_for)
+    return Snapshot(sections, snapshot.failed & recipe.sections, fresh_for, readings)
 
 
 def _provenance(snapshot: Snapshot) -> Provenance:
-    if snapshot.failed:
+    if snapshot.missing:
         return "default"
-    return "negative" if snapshot.sections and not snapshot.found else "fresh"
+    if snapshot.sections and not snapshot.found:
+        return "negative"
+    return "stale" if snapshot.stale else "fresh"

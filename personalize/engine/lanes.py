@@ -16,6 +16,12 @@ T = TypeVar("T")
 THREADS = 2
 """Threads of one recipe: Python runs one at a time, and the second is for while the first one waits or is slow."""
 
+BUSY_SECONDS = 0.01
+"""When a timer of the loop is that late, there is more to do than the machine can."""
+
+FAIR_SECONDS = 1.0
+"""What a call is then given beyond its time."""
+
 
 class Lane(Generic[T]):
     """The threads of one recipe, made when they are first needed.
@@ -46,13 +52,16 @@ class Lane(Generic[T]):
         if self._late:
             raise RecipeFailed("overran")
         future = self._started(arguments)
+        answer = asyncio.wrap_future(future)
         try:
-            async with asyncio.timeout_at(until):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            if not future.done():  # one that had not even begun is cancelled by now
+            await _done(answer, until)
+        finally:
+            answer.cancel()  # nothing to one that is there; one that had not even begun is not run any more
+        if future.cancelled() or not future.done():
+            if not future.done():
                 self._late.add(future)
-            raise RecipeFailed("overran") from None
+            raise RecipeFailed("overran")
+        return future.result()
 
     def close(self) -> None:
         """End the threads that wait for a call; one that never returns from its call ends with the process."""
@@ -87,3 +96,16 @@ class Lane(Generic[T]):
                 future.set_result(self._work(arguments))
             except BaseException as error:  # noqa: BLE001 -- whatever ends the work, its caller waits to hear of it
                 future.set_exception(error)
+
+
+async def _done(answer: asyncio.Future[Any], until: float) -> None:
+    """Wait for an answer until a time, and a while longer if we ourselves are late.
+
+    Where the whole machine is busy a thread may have had no turn, or the loop none to hear of it: that is no overrun.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
+    if not answer.done() and loop.time() - until > BUSY_SECONDS:
+        await asyncio.wait([answer], timeout=FAIR_SECONDS)
+    if answer.done() and not answer.cancelled():
+        answer.exception()  # told by the future behind it

@@ -1,11 +1,10 @@
 """Reading profiles: the Profile API's routes, over one pooled client."""
 
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import httpx
 
@@ -13,6 +12,7 @@ from personalize import errors
 from personalize.model import Collection, ExternalId
 from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
+from personalize.profile_api.token import AccessToken
 from personalize.profile_api.transport import PooledTransport
 from personalize.telemetry.metrics import Metrics
 
@@ -68,23 +68,29 @@ class ProfileClient:
 
     Args:
         space_id: the Segment space.
-        access_token: sent as the Basic username with an empty password; kept nowhere else.
+        access_token: sent with every request, as it is at that moment.
         base_url: without `/v1`; see `REGIONS`.
         transport: carries requests; a `PooledTransport` of its own unless given.
         metrics: counts and times every call.
     """
 
     def __init__(
-        self, *, space_id: str, access_token: str, base_url: str, metrics: Metrics, transport: Transport | None = None
+        self,
+        *,
+        space_id: str,
+        access_token: AccessToken,
+        base_url: str,
+        metrics: Metrics,
+        transport: Transport | None = None,
     ) -> None:
         self._space_id = space_id
+        self._access_token = access_token
         self._base_url = base_url.rstrip("/")
         self._transport = transport or PooledTransport()
         self._metrics = metrics
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "Authorization": "Basic " + b64encode(f"{access_token}:".encode()).decode(),
             "User-Agent": "personalize",
         }
 
@@ -190,7 +196,8 @@ class ProfileClient:
 
     async def _answer(self, url: str, page: type[Page]) -> Page:
         try:
-            request = httpx.Request("GET", url, headers=self._headers)
+            headers = {**self._headers, "Authorization": self._access_token.basic}
+            request = httpx.Request("GET", url, headers=headers)
             response = await self._transport.handle_async_request(request)
             try:
                 return await _read(response, page)
@@ -231,7 +238,7 @@ async def _read(response: httpx.Response, page: type[Page]) -> Page:
         body = b""
         with suppress(errors.Unreadable):  # whatever it is, its status still says what went wrong
             body = await _bounded(response, request_id)
-        raise _refusal(response.status_code, body, request_id)
+        raise _refusal(response, body, request_id)
     return wire.decode(await _bounded(response, request_id), page, request_id)
 
 
@@ -247,14 +254,16 @@ async def _bounded(response: httpx.Response, request_id: str | None) -> bytes:
     return bytes(body)
 
 
-def _refusal(status: int, body: bytes, request_id: str | None) -> errors.ProfileApiError:
+def _refusal(response: httpx.Response, body: bytes, request_id: str | None) -> errors.ProfileApiError:
     """Return the error of an answer that is not 200: by its code where it has one, else by its status."""
-    code = wire.error_code(body)
+    status, code = response.status_code, wire.error_code(body)
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if kind is None:
         kind = errors.ServerFault if status >= httpx.codes.INTERNAL_SERVER_ERROR else errors.Unreadable
-    told = f"The Profile API answered {status}."
-    return kind(told, request_id, upstream_status=status, upstream_code=code or None)
+    told: dict[str, Any] = {"upstream_status": status, "upstream_code": code or None}
+    if issubclass(kind, errors.RateLimited):
+        told["retry_after"] = wire.retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    return kind(f"The Profile API answered {status}.", request_id, **told)
 
 
 def _failure(error: Exception) -> errors.ProfileApiError:

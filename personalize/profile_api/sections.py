@@ -3,15 +3,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from personalize.errors import TimedOut
+from personalize.errors import Shed, TimedOut
 from personalize.model import Collection, Event, ExternalId
 from personalize.needs import MAX_EVENTS, Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.ports import Errand
 from personalize.profile_api.client import MAX_TRAITS, ProfileClient, turned
+from personalize.profile_api.guard import Guard
 
 READ_SECONDS = 2.5
-"""A whole read of a section, all its pages, however slowly they drip."""
+"""A whole read of a section: all its pages, however slowly they drip, and its waiting to be admitted."""
 
 MAX_PAGES = 5
 """Pages of events that one read may turn: a visitor's frequent event may crowd out a rare one, but not for ever."""
@@ -22,43 +25,50 @@ class SectionReader:
 
     Args:
         client: the routes.
+        guard: lets each page's call out, or not.
     """
 
-    def __init__(self, client: ProfileClient) -> None:
+    def __init__(self, client: ProfileClient, guard: Guard) -> None:
         self._client = client
+        self._guard = guard
+
+    def refuses(self, errand: Errand) -> Shed | None:
+        """Return why nothing would be read, if that is known without asking anybody."""
+        return self._guard.refuses(errand)
 
     async def read(
-        self, collection: Collection, external_id: ExternalId, spec: SectionSpec
+        self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand
     ) -> dict[str, Any] | tuple[Event, ...]:
         """Return the content of one section of a profile.
 
         Raises:
-            ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor.
+            ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor, and `Shed`
+                is what was not sent.
         """
         try:
             async with asyncio.timeout(READ_SECONDS):
                 if isinstance(spec, TraitsSpec):
-                    return await self._traits(collection, external_id, spec.names)
-                return await self._events(collection, external_id, spec)
+                    return await self._traits(collection, external_id, spec.names, errand)
+                return await self._events(collection, external_id, spec, errand)
         except TimeoutError:
             raise TimedOut("The Profile API could not be read in time.") from None
 
-    async def _traits(self, collection: Collection, external_id: ExternalId, names: Sequence[str]) -> dict[str, Any]:
+    async def _traits(
+        self, collection: Collection, external_id: ExternalId, names: Sequence[str], errand: Errand
+    ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for start in range(0, len(names), MAX_TRAITS):
             asked = names[start : start + MAX_TRAITS]
-            page = await self._client.traits(collection, external_id, include=asked, limit=len(asked))
-            found |= page.traits
+            call = partial(self._client.traits, collection, external_id, include=asked, limit=len(asked))
+            found |= (await self._guard.run(call, errand)).traits
         return {name: value for name, value in found.items() if name in names}
 
-    async def _events(self, collection: Collection, external_id: ExternalId, spec: EventsSpec) -> tuple[Event, ...]:
+    async def _events(
+        self, collection: Collection, external_id: ExternalId, spec: EventsSpec, errand: Errand
+    ) -> tuple[Event, ...]:
         events: list[Event] = []
-        pages = turned(
-            lambda cursor: self._client.events(
-                collection, external_id, include=spec.names, limit=MAX_EVENTS, sort="desc", next_page=cursor
-            ),
-            most=MAX_PAGES,
-        )
+        call = partial(self._client.events, collection, external_id, include=spec.names, limit=MAX_EVENTS, sort="desc")
+        pages = turned(lambda cursor: self._guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
         async for page in pages:
             events.extend(page.events())
             if _filled(spec.needs, events):

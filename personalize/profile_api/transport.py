@@ -5,10 +5,11 @@ cancelled, which is what deadlines do. aiohttp's does both well; this adapter ke
 request and response types, and its one seam for tests.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import httpx
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 CONNECTIONS = 100
@@ -16,6 +17,11 @@ CONNECTIONS = 100
 
 CONNECT_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 60.0
+
+LOOKUP_SECONDS = 0.3
+LOOKUPS = 2
+"""How long a name server is given at first, and how often it is asked: 0.8 s in all. Everybody who needs a host waits
+for the same lookup, so that one which hangs would outlast the trouble that it hangs on."""
 
 _FOREIGN: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -28,17 +34,32 @@ _FOREIGN: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 )
 
 
+def resolver() -> AbstractResolver:
+    """Return what looks names up, in the running event loop.
+
+    Lookups of the standard library block a thread until they end, and cannot be cancelled: a name server that is silent
+    would soon hold all threads that others need.
+    """
+    return aiohttp.AsyncResolver(timeout=LOOKUP_SECONDS, tries=LOOKUPS)
+
+
 class PooledTransport(httpx.AsyncBaseTransport):
     """Sends requests over a pool of kept connections; follows nothing, decodes nothing, re-sends nothing.
 
     URLs go out exactly as they were encoded, so that an id stays one path segment; bodies arrive as they were sent.
 
+    Args:
+        connections: at most.
+        resolver: makes what looks names up, when the first request is sent.
+
     Raises:
         httpx.TransportError: from one table; its message is only the kind of failure, for foreign ones quote headers.
     """
 
-    def __init__(self, *, connections: int = CONNECTIONS) -> None:
+    def __init__(self, *, connections: int = CONNECTIONS, resolver: Callable[[], AbstractResolver] = resolver) -> None:
         self._connections = connections
+        self._new_resolver = resolver
+        self._resolver: AbstractResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -62,12 +83,17 @@ class PooledTransport(httpx.AsyncBaseTransport):
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session, made on first use because it belongs to the running event loop."""
         if self._session is None:
+            self._resolver = self._new_resolver()
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, resolver=self._resolver
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),

@@ -3,9 +3,11 @@
 Shapes are those of the Profile API documentation: Get a profile's traits, Get a profile's events, Error body.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
@@ -15,6 +17,9 @@ from personalize.errors import InvalidRequest, Unreadable
 from personalize.model import Collection, Event, ExternalId
 
 T = TypeVar("T")
+
+MAX_RETRY_AFTER = 60.0
+"""Seconds for which a 429 is believed, however long it says."""
 
 _TRAILING_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 """A comma before the end of an object or list; texts are matched whole, so that none is found inside of one."""
@@ -159,6 +164,29 @@ def error_code(body: bytes) -> str:
         return _decoded(body, _ErrorBody).error.code
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Return the seconds that a `Retry-After` says to wait, at most `MAX_RETRY_AFTER`; `None` if it says nothing.
+
+    It is a number of seconds or an HTTP date (RFC 9110, section 10.2.3); a date that is over says 0.
+    """
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        seconds = _seconds_until(header, now)
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _seconds_until(date: str, now: datetime) -> float:
+    """Return how far off an HTTP date is; no number if it is none."""
+    try:
+        then = parsedate_to_datetime(date)
+        return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser makes of garbage
+        return math.nan
 
 
 def _decoded(body: bytes, shape: type[T]) -> T:

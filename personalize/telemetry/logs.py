@@ -59,14 +59,44 @@ def profile_read_broke(section: str, error: BaseException) -> None:
     _log.error("profile_read_broke", section=section, **_described(error))
 
 
+def breaker_opened() -> None:
+    """The Profile API kept failing: it is only probed from now on."""
+    _log.warning("breaker_opened")
+
+
+def breaker_closed() -> None:
+    """The Profile API has answered a probe: it is read again."""
+    _log.info("breaker_closed")
+
+
+def access_token_rejected() -> None:
+    """Segment refused the access token: it is only tried now and then, until one is accepted."""
+    _log.error("access_token_rejected", setting="PERSONALIZE_ACCESS_TOKEN")
+
+
+def access_token_accepted() -> None:
+    """Segment accepts the access token again, or a new one."""
+    _log.info("access_token_accepted")
+
+
+def profile_api_paused(seconds: float) -> None:
+    """The space's rate limit is spent: the whole fleet pauses."""
+    _log.warning("profile_api_paused", seconds=round(seconds, 3))
+
+
 def cache_write_broke(error: BaseException) -> None:
     """A tier could not take a section for an unexpected exception: a defect of the service."""
     _log.error("cache_write_broke", **_described(error))
 
 
-def redis_failed(operation: str, error: Exception) -> None:
-    """A Redis operation failed and was answered without Redis."""
-    _log.warning("redis_failed", operation=operation, error=type(error).__name__)
+def redis_away(operation: str, error: Exception) -> None:
+    """Too many Redis operations in a row failed: for a second at a time everything goes on without it."""
+    _log.warning("redis_away", operation=operation, error=type(error).__name__)
+
+
+def redis_back() -> None:
+    """Redis answers again."""
+    _log.info("redis_back")
 
 
 def cached_value_unreadable(section: str) -> None:

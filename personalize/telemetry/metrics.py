@@ -43,8 +43,38 @@ class Metrics:
             ["section", "tier"],
             registry=registry,
         )
+        self.sections = Counter(
+            "personalize_sections_total",
+            "Sections of profiles: what visitors got (fresh, stale, negative, default) and what it took (coalesced "
+            "with another read, refreshed behind the visitor's back, shed by the guard).",
+            ["section", "outcome"],
+            registry=registry,
+        )
+        self.memory_bytes = Gauge(
+            "personalize_memory_bytes", "Bytes that profiles take in the in-process tier.", registry=registry
+        )
+        self.memory_evictions = Counter(
+            "personalize_memory_evictions_total",
+            "Sections that the in-process tier let go for want of room.",
+            registry=registry,
+        )
+        self.invalidations = Counter(
+            "personalize_invalidations_total",
+            "Profiles that were forgotten before their time, by where that was said: here, or by another replica.",
+            ["origin"],
+            registry=registry,
+        )
         self.redis_failures = Counter(
             "personalize_redis_failures_total", "Redis operations that failed.", ["operation"], registry=registry
+        )
+        self.redis_skipped = Counter(
+            "personalize_redis_skipped_total",
+            "Redis operations that were not tried, since the last ones had failed.",
+            ["operation"],
+            registry=registry,
+        )
+        self.redis_up = Gauge(
+            "personalize_redis_up", "Whether Redis answered when it was last asked.", registry=registry
         )
         self.upstream_requests = Counter(
             "personalize_upstream_requests_total",
@@ -57,6 +87,27 @@ class Metrics:
             "Time of a call to the Profile API.",
             ["route"],
             buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.upstream_shed = Counter(
+            "personalize_upstream_shed_total",
+            "Calls to the Profile API that were not sent: budget, paused, breaker, concurrency or unauthorized.",
+            ["reason"],
+            registry=registry,
+        )
+        self.upstream_retries = Counter(
+            "personalize_upstream_retries_total",
+            "Calls to the Profile API that were sent a second time.",
+            registry=registry,
+        )
+        self.breaker_open = Gauge(
+            "personalize_breaker_open",
+            "1 while the Profile API is left alone, but for a probe now and then, because it kept failing.",
+            registry=registry,
+        )
+        self.access_token_rejected = Gauge(
+            "personalize_access_token_rejected",
+            "1 from when Segment refuses the access token until it accepts one.",
             registry=registry,
         )
         self.provider_items = Gauge(

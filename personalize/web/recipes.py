@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from personalize.engine import Call, Engine, Outcome
 from personalize.errors import PersonalizeError, UnknownRecipe
+from personalize.ports import Priority
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
 from personalize.trust import access
+from personalize.trust.access import Caller
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.web import params, responses
@@ -56,7 +58,9 @@ class RecipeAnswers:
         started = time.perf_counter()
         name, label = request.path_params["recipe"], PersonalizeError.label
         try:
-            outcome = await self._answer(self._registry.find(name), request)
+            recipe = self._registry.find(name)
+            caller = access.identify(request.headers.get("Authorization"), self._keys)
+            outcome = await self._outcome(recipe, request, caller)
             label = outcome.provenance
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word
@@ -67,13 +71,16 @@ class RecipeAnswers:
             self._metrics.request_seconds.labels(name).observe(time.perf_counter() - started)
         if outcome.error is not None:
             raise outcome.error
-        return responses.answer(outcome, request, browser_ttl=self._browser_ttl)
+        explained = caller.server is not None
+        return responses.answer(outcome, request, browser_ttl=self._browser_ttl, explained=explained)
 
-    async def _answer(self, recipe: AnyRecipe, request: Request) -> Outcome:
-        caller = access.identify(request.headers.get("Authorization"), self._keys)
+    async def _outcome(self, recipe: AnyRecipe, request: Request, caller: Caller) -> Outcome:
         query = params.parse(request.scope["query_string"], recipe, self._rules)
         access.authorize(recipe, query.visitor, caller)
-        seconds = self._deadline if caller.server is None else min(self._deadline, SERVER_DEADLINE)
-        deadline = asyncio.get_running_loop().time() + seconds
-        [outcome] = await self._engine.serve([Call(recipe, query.params)], query.visitor, deadline)
+        ours = caller.server is not None
+        deadline = asyncio.get_running_loop().time() + (
+            min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
+        )
+        priority: Priority = "server" if ours else "page"
+        [outcome] = await self._engine.serve([Call(recipe, query.params)], query.visitor, deadline, priority)
         return outcome

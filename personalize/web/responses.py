@@ -10,15 +10,17 @@ from starlette.responses import Response
 
 from personalize.engine import Outcome
 from personalize.errors import PersonalizeError
+from personalize.web import provenance
 
 PROBLEM_JSON = "application/problem+json"
 NO_STORE = "no-store"
 
 
-def answer(outcome: Outcome, request: Request, *, browser_ttl: float) -> Response:
+def answer(outcome: Outcome, request: Request, *, browser_ttl: float, explained: bool = False) -> Response:
     """Return one recipe's answer; a browser may keep it no longer than what it rests on is fresh.
 
     A browser that has the same answer already is told so (304), by a weak validator: RFC 9110, 8.8.3 and 13.1.2.
+    `explained` adds where it came from, which is for our own servers only: it tells whether a visitor was here before.
     """
     body = {
         "recipe": outcome.recipe,
@@ -27,14 +29,14 @@ def answer(outcome: Outcome, request: Request, *, browser_ttl: float) -> Respons
         "data": outcome.data,
     }
     max_age = int(min(browser_ttl, outcome.fresh_for))
-    response = _json(body, headers={"Cache-Control": f"private, max-age={max_age}"})
+    headers = {"Cache-Control": f"private, max-age={max_age}", **(provenance.headers(outcome) if explained else {})}
+    response = _json(body, headers=headers)
     etag = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
     response.headers["ETag"] = etag
     known = (one.strip() for one in request.headers.get("If-None-Match", "").split(","))
     if etag not in known:
         return response
-    kept = {name: response.headers[name] for name in ("Cache-Control", "ETag")}
-    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "ETag": etag})
 
 
 def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:

@@ -10,6 +10,7 @@ from segment.analytics.client import Client
 
 from personalize.model import Collection, ExternalId
 from personalize.profile_api.client import ProfileClient
+from personalize.profile_api.token import AccessToken
 from personalize.telemetry.metrics import Metrics
 from tests.sites import WRITE_KEY
 
@@ -35,7 +36,7 @@ def read(
     async def look() -> tuple[dict[str, Any], list[str], list[str]]:
         client = ProfileClient(
             space_id="sandbox",
-            access_token="sandbox-token",
+            access_token=AccessToken("sandbox-token"),
             base_url=sandbox_url,
             metrics=Metrics(CollectorRegistry()),
         )

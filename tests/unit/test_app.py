@@ -11,10 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from personalize import settings
 from personalize.app import create_app
 from personalize.errors import RecipeLoadError
 from tests.conftest import free_port
-from tests.doubles import API_KEY, TOKEN, RecordingProfileApi, client_of, service, settings_of
+from tests.doubles import API_KEY, TOKEN, RecordingProfileApi, client_of, environment, service, settings_of
 
 POSTS = "/api/recommended-posts?user_id=ada"
 
@@ -186,12 +187,14 @@ async def test_a_profile_api_that_is_away_costs_the_page_nothing() -> None:
 async def test_a_redis_that_is_away_costs_the_page_nothing(
     api: RecordingProfileApi, tmp_path: Path, told: list[EventDict]
 ) -> None:
-    """The profile is read and answered; the operator is told of Redis."""
+    """Every profile is read and answered; the operator is told of Redis, once."""
     redis_url = f"unix://{tmp_path}/nobody.sock"
     async with service(api, REDIS_URL=redis_url, HASH_KEY="0123456789abcdef") as client:
         answered = await client.get(POSTS)
+        for _ in range(5):
+            await client.get(POSTS, headers={"X-Request-Id": "again"}, params={"anonymous_id": "somebody-else"})
     assert (answered.status_code, answered.json()["personalized"], answered.json()["degraded"]) == (200, True, False)
-    assert "redis_failed" in names(told)
+    assert names(told).count("redis_away") == 1
     assert "hash_key_derived" not in names(told)
     assert str(tmp_path) not in str(told)
 
@@ -204,6 +207,31 @@ def test_a_shared_redis_asks_for_a_key(named: dict[str, str], *, warned: bool, t
     """Who can read Redis and knows the space could guess ids from hashes with a derived key: that is told."""
     create_app(settings_of(**named))
     assert ("hash_key_derived" in names(told)) is warned
+
+
+async def test_a_replaced_token_needs_no_restart(
+    api: RecordingProfileApi, tmp_path: Path, told: list[EventDict]
+) -> None:
+    """The page after the refusal is personal again; neither token is told anywhere."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    new = b64encode(b"canary-of-a-new-token:").decode()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return await api.handle(request) if request.headers["Authorization"] == f"Basic {new}" else httpx.Response(401)
+
+    environ = environment(ACCESS_TOKEN_FILE=str(file))
+    del environ["PERSONALIZE_ACCESS_TOKEN"]
+    async with client_of(create_app(settings.load(environ), transport=httpx.MockTransport(handle))) as client:
+        file.write_text("canary-of-a-new-token")
+        answers = [await client.get(path) for path in (POSTS, "/metrics", POSTS, "/metrics")]
+    refused, alarm, accepted, calm = answers
+    assert (refused.json()["degraded"], accepted.json()["personalized"]) == (True, True)
+    assert "personalize_access_token_rejected 1.0" in alarm.text
+    assert "personalize_access_token_rejected 0.0" in calm.text
+    assert [name for name in names(told) if "token" in name] == ["access_token_rejected", "access_token_accepted"]
+    shown = f"{told} {[(one.text, one.headers) for one in answers]}"
+    assert not [secret for secret in (TOKEN, "canary", new) if secret in shown]
 
 
 async def test_no_secret_is_told(api: RecordingProfileApi, told: list[EventDict]) -> None:

@@ -38,6 +38,7 @@ def shown(value: object) -> object:
 
 
 DEFAULTS: dict[str, object] = {
+    "access_token_file": None,
     "region": "us",
     "profile_api_url": None,
     "redis_url": None,
@@ -50,7 +51,11 @@ DEFAULTS: dict[str, object] = {
     "recipes": ("shipped",),
     "posts_url": None,
     "deadline": 0.8,
+    "rate_limit": 80,
+    "fleet_size": None,
     "cache_ttl": 300.0,
+    "revalidate_ttl": 600.0,
+    "stale_ttl": 86400.0,
     "negative_ttl": 30.0,
     "browser_ttl": 60.0,
     "log_format": "json",
@@ -80,6 +85,9 @@ def test_two_settings_are_enough() -> None:
         ("REDIS_URL", "redis://cache:6379/0", "redis://cache:6379/0"),
         ("REDIS_URL", "rediss://:fake-password@cache:6380/1", "rediss://:fake-password@cache:6380/1"),
         ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("REDIS_URL", "redis+sentinel://a:26379,b/cache/1", "redis+sentinel://a:26379,b/cache/1"),
+        ("REDIS_URL", "rediss+sentinel://u:fake@a,b:1/cache", "rediss+sentinel://u:fake@a,b:1/cache"),
+        ("REDIS_URL", "redis+cluster://:fake@a:7000,b:7001/", "redis+cluster://:fake@a:7000,b:7001/"),
         ("HASH_KEY", "sixteen-letters-", "sixteen-letters-"),
         ("ALLOWED_ORIGINS", "https://blog.example.com", ("https://blog.example.com",)),
         (
@@ -126,7 +134,10 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
 DURATION = "write a duration with its unit, like 800ms, 300s, 5m or 24h."
 ENTRY = "entry 1: write `name:key`"
 ORIGIN = "is not an exact origin: write it like https://blog.example.com."
-REDIS = "write redis://host:port/db, rediss://host:port/db or unix:///path?db=0, without other options."
+REDIS = (
+    "write redis://host:port/db, redis+sentinel://host:port,host:port/service/db, "
+    "redis+cluster://host:port,host:port (or with rediss) or unix:///path?db=0, without other options."
+)
 USER_NAME = "an origin has no user name: write it like https://blog.example.com."
 OWN_PORT = "browsers leave out https's own port."
 BASE_URL = "write an http(s) URL without user name or query, like https://profiles.segment.com."
@@ -170,6 +181,12 @@ NO_FILE = "there is no readable file"
         ("PROFILE_API_URL", "https://:canary@profiles.example.com", BASE_URL),
         ("REDIS_URL", "redis://cache?socket_timeout=60", REDIS),
         ("REDIS_URL", "redis://cache/abc", REDIS),
+        ("REDIS_URL", "redis://a,b", REDIS),
+        ("REDIS_URL", "redis+sentinel://a,b", REDIS),
+        ("REDIS_URL", "redis+sentinel://a,b:x/cache", REDIS),
+        ("REDIS_URL", "redis+sentinel:///cache", REDIS),
+        ("REDIS_URL", "redis+cluster://a,,b", REDIS),
+        ("REDIS_URL", "redis+cluster://a/1", REDIS),
         ("REDIS_URL", "unix://", REDIS),
         ("PROFILE_API_URL", "http://profiles.example.com:99999", BASE_URL),
         ("POSTS_URL", "http://blog.example.com:abc/feed", "this is no http(s) URL of a host."),
@@ -300,7 +317,26 @@ def test_a_secret_may_come_from_a_file(secret: str, text: str, tmp_path: Path) -
     environ = environment(**{f"{secret}_FILE": str(file)})
     if secret == "ACCESS_TOKEN":
         del environ["PERSONALIZE_ACCESS_TOKEN"]
-    assert settings.load(environ) == settings_of(**{secret: text})
+    assert settings.load(environ).model_copy(update={"access_token_file": None}) == settings_of(**{secret: text})
+
+
+def test_the_file_of_the_token_is_remembered(tmp_path: Path) -> None:
+    """It is looked into again when the token is refused; of a secret that is only read at start nothing is kept."""
+    token, other = tmp_path / "token", tmp_path / "other"
+    token.write_text("token-of-a-file")
+    other.write_text(f"web:{KEY}")
+    loaded = settings.load(without_token(ACCESS_TOKEN_FILE=str(token), API_KEYS_FILE=str(other)))
+    assert loaded.access_token_file == token
+    assert ("PERSONALIZE_ACCESS_TOKEN_FILE", str(token)) in [(name, value) for name, value, _ in loaded.effective()]
+
+
+def test_a_forced_token_has_no_file(tmp_path: Path) -> None:
+    """The token of a real space is not looked for, and sent, where a sandbox stands in Segment's place."""
+    token = tmp_path / "token"
+    token.write_text("token-of-a-file")
+    environ = without_token(ACCESS_TOKEN_FILE=str(token))
+    loaded = settings.load(environ, forced={"PERSONALIZE_ACCESS_TOKEN": "sandbox-token"})
+    assert (loaded.access_token.get_secret_value(), loaded.access_token_file) == ("sandbox-token", None)
 
 
 def test_only_secrets_come_from_files() -> None:
@@ -433,6 +469,7 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
     assert effective == {
         "PERSONALIZE_SPACE_ID": SPACE,
         "PERSONALIZE_ACCESS_TOKEN": MASK,
+        "PERSONALIZE_ACCESS_TOKEN_FILE": "",
         "PERSONALIZE_REGION": "eu",
         "PERSONALIZE_PROFILE_API_URL": "",
         "PERSONALIZE_REDIS_URL": MASK,
@@ -442,10 +479,14 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_ID_TYPES": "",
         "PERSONALIZE_PII_IDS": "false",
         "PERSONALIZE_LOWERCASE_EXTERNAL_IDS": "false",
+        "PERSONALIZE_RATE_LIMIT": "80",
+        "PERSONALIZE_FLEET_SIZE": "",
         "PERSONALIZE_RECIPES": "shipped",
         "PERSONALIZE_POSTS_URL": "",
         "PERSONALIZE_DEADLINE": "0.25s",
         "PERSONALIZE_CACHE_TTL": "300s",
+        "PERSONALIZE_REVALIDATE_TTL": "600s",
+        "PERSONALIZE_STALE_TTL": "86400s",
         "PERSONALIZE_NEGATIVE_TTL": "30s",
         "PERSONALIZE_BROWSER_TTL": "60s",
         "PERSONALIZE_LOG_FORMAT": "json",

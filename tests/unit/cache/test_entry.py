@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.cache import entry
-from personalize.cache.entry import UnreadableEntry, fresh_for
+from personalize.cache.entry import Ages, Judgement, UnreadableEntry, judge
 from personalize.model import AnySection, Event, EventHistory, Section, SectionName, Traits
 from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
 
@@ -21,59 +21,97 @@ def traits(*names: str, content: dict[str, object] | None = None) -> Traits:
     return Section({} if content is None else content, names, FETCHED)
 
 
+NOTHING: Traits = Section(None, ("plan",), FETCHED)
+AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
+
+
 @pytest.mark.parametrize(
-    ("age", "remaining"),
-    [(0, 300), (1, 299), (299.5, 0.5), (300, 0), (301, 0), (1e9, 0)],
+    ("age", "standing", "fresh_for"),
+    [
+        (0, "fresh", 300),
+        (299.5, "fresh", 0.5),
+        (300, "stale", 0),
+        (599, "stale", -299),
+        (600, "expired", -300),
+        (86_399, "expired", -86_099),
+        (86_400, "gone", 0),
+        (1e9, "gone", 0),
+    ],
 )
-def test_a_section_is_fresh_until_its_ttl(age: float, remaining: float) -> None:
-    """What remains shrinks to nothing, and no further."""
-    assert fresh_for(traits("plan"), PLAN, FETCHED + age, negative_ttl=30) == remaining
+def test_a_section_grows_old(age: float, standing: str, fresh_for: float) -> None:
+    """Fresh, then served while it is read again, then only better than nothing, then gone."""
+    assert judge(traits("plan"), PLAN, FETCHED + age, AGES) == Judgement(standing, fresh_for)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("ttl", "negative_ttl", "age", "remaining"),
-    [(300, 30, 0, 30), (300, 30, 29, 1), (300, 30, 30, 0), (10, 30, 0, 10), (300, 0, 0, 0)],
+    ("ttl", "negative", "age", "standing", "fresh_for"),
+    [
+        (300, 30, 0, "fresh", 30),
+        (300, 30, 29, "fresh", 1),
+        (300, 30, 30, "expired", 0),
+        (10, 30, 0, "fresh", 10),
+        (300, 0, 0, "expired", 0),
+    ],
 )
 def test_a_profile_that_does_not_exist_is_believed_for_less(
-    ttl: float, negative_ttl: float, age: float, remaining: float
+    ttl: float, negative: float, age: float, standing: str, fresh_for: float
 ) -> None:
-    """For the negative time to live, unless the recipe's own is shorter still."""
-    nothing: Traits = Section(None, ("plan",), FETCHED)
-    assert fresh_for(nothing, TraitsSpec(("plan",), ttl), FETCHED + age, negative_ttl) == remaining
+    """For the negative time to live, unless the recipe's own is shorter still; then it is asked again first."""
+    ages = Ages(revalidate=600, stale=86_400, negative=negative, jitter=0)
+    judged = judge(NOTHING, TraitsSpec(("plan",), ttl), FETCHED + age, ages)
+    assert judged == Judgement(standing, fresh_for)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [{}, {"plan": None}])
 def test_a_profile_without_the_trait_exists(content: dict[str, object]) -> None:
     """An empty answer is an answer."""
-    assert fresh_for(traits("plan", content=content), PLAN, FETCHED, negative_ttl=30) == 300
+    assert judge(traits("plan", content=content), PLAN, FETCHED, AGES).fresh_for == 300
 
 
 @pytest.mark.parametrize(
-    ("section", "spec", "covered"),
+    ("section", "spec", "standing"),
     [
-        (traits("plan"), TraitsSpec(("plan",), 300), True),
-        (traits("age", "plan"), TraitsSpec(("plan",), 300), True),
-        (traits("plan"), TraitsSpec(("age", "plan"), 300), False),
-        (traits(), TraitsSpec(("plan",), 300), False),
-        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"),), 300), True),
-        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), False),
-        (Section((), ("1 Viewed",), FETCHED), EventsSpec((Events("Viewed", limit=100),), 300), False),
-        (Section(None, ("plan",), FETCHED), TraitsSpec(("age", "plan"), 300), False),
+        (traits("plan"), TraitsSpec(("plan",), 300), "fresh"),
+        (traits("age", "plan"), TraitsSpec(("plan",), 300), "fresh"),
+        (traits("plan"), TraitsSpec(("age", "plan"), 300), "stale"),
+        (traits(), TraitsSpec(("plan",), 300), "stale"),
+        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"),), 300), "fresh"),
+        (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), "stale"),
+        (Section((), ("1 Viewed",), FETCHED), EventsSpec((Events("Viewed", limit=100),), 300), "stale"),
+        (NOTHING, TraitsSpec(("age", "plan"), 300), "fresh"),
     ],
 )
-def test_a_section_answers_only_for_the_names_it_asked_for(
-    section: AnySection,
-    spec: SectionSpec,
-    covered: bool,  # noqa: FBT001 -- a column of the table
-) -> None:
-    """A trait that a later recipe needs may exist although the section has none of that name."""
-    assert (fresh_for(section, spec, FETCHED, negative_ttl=30) > 0) is covered
+def test_a_newly_needed_name_makes_a_section_stale(section: AnySection, spec: SectionSpec, standing: str) -> None:
+    """It may exist although the section has none of that name; of nobody there is nothing, whatever the name."""
+    assert judge(section, spec, FETCHED, AGES).standing == standing
 
 
 @pytest.mark.parametrize("back", [1, 86_400])
-def test_a_value_from_the_future_is_not_fresh(back: float) -> None:
+@pytest.mark.parametrize(("section", "standing"), [(traits("plan"), "stale"), (NOTHING, "expired")])
+def test_a_value_from_the_future_is_not_fresh(back: float, section: AnySection, standing: str) -> None:
     """A clock that stepped back must not keep a value young for as long as it stepped."""
-    assert fresh_for(traits("plan"), PLAN, FETCHED - back, negative_ttl=30) == 0
+    assert judge(section, PLAN, FETCHED - back, AGES).standing == standing
+
+
+@given(fetched_at=st.floats(1e9, 2e9), age=st.floats(0, 700))
+def test_jitter_spreads_by_a_tenth_and_no_more(fetched_at: float, age: float) -> None:
+    """And it is the same wherever it is computed."""
+    section: Traits = Section({}, ("plan",), fetched_at)
+    ages = Ages(revalidate=600, stale=86_400, negative=30)
+    judged = judge(section, PLAN, fetched_at + age, ages)
+    assert judged == judge(section, PLAN, fetched_at + age, ages)
+    assert judged.fresh_for == pytest.approx(300 - age, abs=30.001)
+    if age < 269.9 or age > 660.1:
+        assert judged.standing == ("fresh" if age < 300 else "expired")
+
+
+def test_what_was_read_together_does_not_grow_old_together() -> None:
+    """A thousand profiles of one minute are not read again in one second."""
+    ages = Ages(revalidate=600, stale=86_400, negative=30)
+    sections: list[Traits] = [Section({}, ("plan",), FETCHED - number / 1000) for number in range(1000)]
+    spread = sorted(judge(section, PLAN, FETCHED, ages).fresh_for for section in sections)
+    assert spread[0] < 275
+    assert spread[-1] > 325
 
 
 WHEN = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)

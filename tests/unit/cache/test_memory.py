@@ -1,8 +1,14 @@
-"""The in-process tier: it keeps what was used last, within its bytes."""
+"""The in-process tier: it keeps what was used last, within its bytes, and not what was forgotten."""
 
-from personalize.cache import entry
-from personalize.cache.memory import ENTRY_BYTES, MemoryStore
+import pytest
+from prometheus_client import CollectorRegistry
+
+from personalize.cache import entry, memory
+from personalize.cache.memory import ENTRY_BYTES, MAX_BYTES, Kept, MemoryStore
 from personalize.model import Section, Traits
+from personalize.telemetry.metrics import Metrics
+
+KEEP = 60.0
 
 
 def section(size: int = 100, fetched_at: float = 1.0) -> Traits:
@@ -12,95 +18,133 @@ def section(size: int = 100, fetched_at: float = 1.0) -> Traits:
 ONE = ENTRY_BYTES + len(entry.encode(section()))
 
 
-async def has(store: MemoryStore, key: str) -> bool:
-    return "traits" in await store.read(key, ["traits"])
+class Store(MemoryStore):
+    """A tier with its clock and metrics at hand."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.now = 100.0
+        self.metrics = Metrics(CollectorRegistry())
+        super().__init__(keep=KEEP, metrics=self.metrics, max_bytes=max_bytes, clock=lambda: self.now)
+
+    def add(self, key: str, one: Traits | None = None, *, checked: float | None = None) -> None:
+        self.write(key, "traits", Kept(one or section(), b"", self.now if checked is None else checked))
+
+    def has(self, *keys: str) -> list[bool]:
+        return [self.read(key, "traits") is not None for key in keys]
+
+    def value(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"personalize_memory_{name}")
 
 
-async def test_a_section_is_kept_under_its_profile_and_name() -> None:
-    """Another profile and another section have nothing."""
-    store = MemoryStore()
-    await store.write("ada", "traits", section())
-    assert await store.read("ada", ["traits", "events"]) == {"traits": section()}
-    assert await store.read("ada", ["events"]) == {}
-    assert await store.read("bob", ["traits", "events"]) == {}
+def test_a_section_is_kept_under_its_profile_and_name() -> None:
+    """Another profile and another section have nothing; its stamp and when it was compared are kept with it."""
+    store = Store()
+    store.write("ada", "traits", Kept(section(), b"stamp", 99.0))
+    assert store.read("ada", "traits") == Kept(section(), b"stamp", 99.0)
+    assert store.read("ada", "events") is None
+    assert store.read("bob", "traits") is None
 
 
-async def test_a_newer_section_replaces_an_older_one() -> None:
+def test_a_newer_section_replaces_an_older_one() -> None:
     """One of a name."""
-    store = MemoryStore(ONE)
-    await store.write("ada", "traits", section(fetched_at=1.0))
-    await store.write("ada", "traits", section(fetched_at=2.0))
-    assert await store.read("ada", ["traits"]) == {"traits": section(fetched_at=2.0)}
+    store = Store(ONE)
+    store.add("ada", section(fetched_at=1.0))
+    store.add("ada", section(fetched_at=2.0))
+    kept = store.read("ada", "traits")
+    assert kept is not None
+    assert kept.section == section(fetched_at=2.0)
 
 
-async def test_a_profile_that_does_not_exist_is_kept() -> None:
+def test_a_profile_that_does_not_exist_is_kept() -> None:
     """That there is none is worth knowing."""
-    store = MemoryStore()
-    nothing: Traits = Section(None, ("a",), 1.0)
-    await store.write("nobody", "traits", nothing)
-    assert await store.read("nobody", ["traits"]) == {"traits": nothing}
+    store = Store()
+    store.add("nobody", Section(None, ("a",), 1.0))
+    assert store.has("nobody") == [True]
 
 
-async def test_the_oldest_leave_first_when_bytes_run_out() -> None:
-    """The tier holds what fits, counted by encoded size, and no more."""
-    store = MemoryStore(3 * ONE)
+@pytest.mark.parametrize(("after", "there"), [(KEEP - 0.1, True), (KEEP, False)])
+def test_an_entry_ends_by_a_clock_that_nobody_sets(after: float, there: bool) -> None:  # noqa: FBT001 -- a column
+    """Whatever happens to the clock on the wall."""
+    store = Store()
+    store.add("ada")
+    store.now += after
+    assert store.has("ada") == [there]
+
+
+def test_the_oldest_leave_first_when_bytes_run_out() -> None:
+    """The tier holds what fits, counted by encoded size, and no more; what it let go is counted."""
+    store = Store(3 * ONE)
     for key in ("a", "b", "c", "d"):
-        await store.write(key, "traits", section())
-    assert [await has(store, key) for key in ("a", "b", "c", "d")] == [False, True, True, True]
+        store.add(key)
+    assert store.has("a", "b", "c", "d") == [False, True, True, True]
+    assert (store.value("evictions_total"), store.value("bytes")) == (1, 3 * ONE)
 
 
-async def test_reading_keeps_a_section() -> None:
+def test_reading_keeps_a_section() -> None:
     """It is not the oldest written that leaves but the longest unread."""
-    store = MemoryStore(2 * ONE)
-    await store.write("a", "traits", section())
-    await store.write("b", "traits", section())
-    assert await has(store, "a")
-    await store.write("c", "traits", section())
-    assert [await has(store, key) for key in ("a", "b", "c")] == [True, False, True]
+    store = Store(2 * ONE)
+    store.add("a")
+    store.add("b")
+    assert store.has("a") == [True]
+    store.add("c")
+    assert store.has("a", "b", "c") == [True, False, True]
 
 
-async def test_a_large_section_pushes_out_several() -> None:
+def test_a_large_section_pushes_out_several() -> None:
     """Bytes count, not entries."""
-    store = MemoryStore(3 * ONE)
+    store = Store(3 * ONE)
     for key in ("a", "b", "c"):
-        await store.write(key, "traits", section())
-    await store.write("large", "traits", section(100 + ONE - ENTRY_BYTES))
-    assert [await has(store, key) for key in ("a", "b", "c", "large")] == [False, False, True, True]
+        store.add(key)
+    store.add("large", section(100 + ONE - ENTRY_BYTES))
+    assert store.has("a", "b", "c", "large")[0] is False
+    assert store.has("large") == [True]
 
 
-async def test_a_section_larger_than_the_tier_is_refused() -> None:
+def test_a_section_larger_than_the_tier_is_refused() -> None:
     """It pushes out nothing else, and the older value that it should have replaced is not served instead."""
-    store = MemoryStore(3 * ONE)
-    await store.write("a", "traits", section())
-    await store.write("b", "traits", section())
-    await store.write("a", "traits", section(4 * ONE))
-    assert [await has(store, "a"), await has(store, "b")] == [False, True]
+    store = Store(3 * ONE)
+    store.add("a")
+    store.add("b")
+    store.add("a", section(4 * ONE))
+    store.add("new", section(4 * ONE))
+    assert store.has("a", "b", "new") == [False, True, False]
+    assert store.value("evictions_total") == 0
 
 
-async def test_a_section_larger_than_an_empty_tier_is_refused() -> None:
-    """Nothing to replace is no error."""
-    store = MemoryStore(ONE)
-    await store.write("a", "traits", section(2 * ONE))
-    assert not await has(store, "a")
+def test_dropping_forgets_every_section_of_one_profile() -> None:
+    """And of no other; of an unknown one there is nothing to forget. What was dropped makes room."""
+    store = Store()
+    store.add("ada")
+    store.write("ada", "events", Kept(Section((), ("Viewed",), 1.0), b"", store.now))
+    store.add("bob")
+    store.drop("ada")
+    store.drop("nobody")
+    assert store.read("ada", "events") is None
+    assert store.has("ada", "bob") == [False, True]
+    assert store.value("bytes") == ONE
 
 
-async def test_dropping_forgets_every_section_of_one_profile() -> None:
-    """And of no other; of an unknown one there is nothing to forget."""
-    store = MemoryStore()
-    await store.write("ada", "traits", section())
-    await store.write("ada", "events", Section((), ("Viewed",), 1.0))
-    await store.write("bob", "traits", section())
-    await store.drop("ada")
-    await store.drop("nobody")
-    assert await store.read("ada", ["traits", "events"]) == {}
-    assert await has(store, "bob")
+def test_what_was_known_before_a_drop_cannot_come_back() -> None:
+    """Only what was compared after it."""
+    store = Store()
+    store.drop("ada")
+    store.add("ada", checked=store.now)
+    store.add("bob", checked=store.now)
+    assert store.has("ada", "bob") == [False, True]
+    store.now += 0.001
+    store.add("ada")
+    assert store.has("ada") == [True]
 
 
-async def test_what_was_dropped_makes_room() -> None:
-    """The bytes are given back."""
-    store = MemoryStore(2 * ONE)
-    await store.write("a", "traits", section())
-    await store.write("b", "traits", section())
-    await store.drop("b")
-    await store.write("c", "traits", section())
-    assert [await has(store, "a"), await has(store, "c")] == [True, True]
+def test_more_drops_than_can_be_remembered_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compared before the oldest of them is refused for everybody."""
+    monkeypatch.setattr(memory, "MAX_DROPS", 2)
+    store = Store()
+    for key in ("a", "b", "c"):
+        store.now += 1
+        store.drop(key)
+    store.add("a", checked=101.0)
+    store.add("d", checked=101.0)
+    store.add("e", checked=101.5)
+    store.add("b", checked=101.5)
+    assert store.has("a", "d", "e", "b") == [False, False, True, False]

@@ -1,120 +1,177 @@
-"""The shared tier over a double of the fleet's connection: keys, fields, expiry, and values that cannot be read."""
+"""The shared tier on a real Redis: keys, fields, expiry, stamps, and values that cannot be read."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from personalize.cache import entry
-from personalize.cache.entry import Store
-from personalize.cache.redis import RedisStore
+from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.redis import Expiry, RedisStore
+from personalize.cache.store import Known
 from personalize.fleet.connection import Connection
+from personalize.fleet.invalidations import Invalidations
+from personalize.fleet.lock import Locks
 from personalize.model import EventHistory, Section, Traits
+from personalize.telemetry.metrics import Metrics
+from tests import redises
+from tests.processes import until
+from tests.redises import Server, needs_redis
 
 PLAN: Traits = Section({"plan": "pro"}, ("plan",), 1000.5)
+NOBODY: Traits = Section(None, ("plan",), 1000.5)
 VIEWED: EventHistory = Section((), ("Viewed",), 1000.5)
 
 
-class Hashes:
-    """A Redis of hashes with the connection's three verbs, that records its calls; it may be away."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.stored: dict[str, dict[str, bytes]] = {}
-        self.expires_ms: dict[str, int] = {}
-        self.away = False
-
-    async def read_fields(self, key: str, fields: Sequence[str]) -> list[bytes | None]:
-        self.calls.append(f"read {','.join(fields)}")
-        return [] if self.away else [self.stored.get(key, {}).get(field) for field in fields]
-
-    async def write_field(self, key: str, field: str, value: bytes, *, expire_ms: int) -> None:
-        self.calls.append(f"write {field}")
-        if not self.away:
-            self.stored.setdefault(key, {})[field] = value
-            self.expires_ms[key] = expire_ms
-
-    async def delete(self, key: str) -> None:
-        self.calls.append("delete")
-        self.stored.pop(key, None)
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Server]:
+    with redises.server() as server:
+        yield server
 
 
 @pytest.fixture
-def hashes() -> Hashes:
-    return Hashes()
+def server(shared_server: Server) -> Server:
+    shared_server.client.flushall()
+    return shared_server
+
+
+def store_of(connection: Connection) -> RedisStore:
+    invalidations = Invalidations(connection, channel="space")
+    return RedisStore(connection, Locks(connection), invalidations, Expiry(known=86_400, unknown=0.25))
 
 
 @pytest.fixture
-def store(hashes: Hashes) -> Store:
-    return RedisStore(cast("Connection", hashes), expire=86_400)
+async def store(server: Server) -> AsyncIterator[RedisStore]:
+    connection = Connection(server.url, metrics=Metrics(CollectorRegistry()))
+    store = store_of(connection)
+    await until(lambda: store.read("warm", ["traits"]), "Redis to answer")
+    server.client.config_resetstat()
+    yield store
+    await connection.aclose()
 
 
-async def test_sections_are_read_back(store: Store) -> None:
-    """Each under its own name."""
-    await store.write("ada", "traits", PLAN)
-    await store.write("ada", "events", VIEWED)
-    assert await store.read("ada", ["events", "traits"]) == {"traits": PLAN, "events": VIEWED}
+pytestmark = needs_redis
 
 
-async def test_a_profile_is_one_hash_with_one_field_a_section(store: Store, hashes: Hashes) -> None:
-    """One key a profile is erased at once, and lies in one slot of a cluster by the braces around its hash."""
-    await store.write("ada", "traits", PLAN)
-    await store.write("ada", "events", VIEWED)
-    assert {key: sorted(fields) for key, fields in hashes.stored.items()} == {"personalize:{ada}": ["events", "traits"]}
+async def test_sections_are_read_back(store: RedisStore) -> None:
+    """Each under its own name; what nobody stored is left out."""
+    await store.write("ada", "traits", PLAN, b"")
+    assert await store.read("ada", ["events", "traits"]) == Known(b"", {"traits": PLAN})
+    await store.write("ada", "events", VIEWED, b"")
+    assert await store.read("ada", ["events", "traits"]) == Known(b"", {"traits": PLAN, "events": VIEWED})
+    assert await store.read("bob", ["events", "traits"]) == Known()
 
 
-async def test_a_profile_expires(store: Store, hashes: Hashes) -> None:
-    """Redis forgets by itself, a day after the last write."""
-    await store.write("ada", "traits", PLAN)
-    assert hashes.expires_ms == {"personalize:{ada}": 86_400_000}
+async def test_a_profile_is_one_hash_with_one_field_a_section(store: RedisStore, server: Server) -> None:
+    """One key a profile is forgotten at once, and lies in one slot of a Cluster by the braces around its hash."""
+    await store.write("ada", "traits", PLAN, b"")
+    await store.write("ada", "events", VIEWED, b"")
+    assert server.client.keys() == [b"personalize:{ada}"]
+    assert sorted(server.client.hkeys("personalize:{ada}")) == [b"events", b"traits"]
 
 
-async def test_a_fraction_of_a_second_is_kept_in_the_expiry(hashes: Hashes) -> None:
-    """Expiry is in milliseconds."""
-    await RedisStore(cast("Connection", hashes), expire=0.25).write("ada", "traits", PLAN)
-    assert hashes.expires_ms == {"personalize:{ada}": 250}
-
-
-async def test_sections_are_read_in_one_call(store: Store, hashes: Hashes) -> None:
-    """However many are asked for."""
+async def test_reading_and_writing_are_one_round_trip_each(store: RedisStore, server: Server) -> None:
+    """However many sections."""
     await store.read("ada", ["traits", "events"])
-    assert hashes.calls == ["read traits,events"]
+    assert server.calls() == {"hmget": 1}
 
 
-async def test_what_is_not_there_is_left_out(store: Store) -> None:
-    """A section that nobody stored, and a profile that nobody stored."""
-    await store.write("ada", "traits", PLAN)
-    assert await store.read("ada", ["events", "traits"]) == {"traits": PLAN}
-    assert await store.read("bob", ["events", "traits"]) == {}
+async def test_a_profile_expires(store: RedisStore, server: Server) -> None:
+    """Redis forgets by itself, a day after the last write; one that does not exist much sooner."""
+    await store.write("ada", "traits", PLAN, b"")
+    await store.write("nobody", "traits", NOBODY, b"")
+    assert 86_390_000 < server.client.pttl("personalize:{ada}") <= 86_400_000
+    assert 0 < server.client.pttl("personalize:{nobody}") <= 250
+
+
+async def test_an_expiry_is_only_ever_lengthened(store: RedisStore, server: Server) -> None:
+    """One section that is not there does not take the others with it."""
+    await store.write("ada", "traits", PLAN, b"")
+    await store.write("ada", "events", Section(None, ("Viewed",), 1.0), b"")
+    assert server.client.pttl("personalize:{ada}") > 86_390_000
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\x00x", entry.encode(PLAN)[:-1], entry.encode(VIEWED)])
-async def test_a_value_that_cannot_be_read_is_absent(store: Store, hashes: Hashes, damaged: bytes) -> None:
+async def test_a_value_that_cannot_be_read_is_absent(store: RedisStore, server: Server, damaged: bytes) -> None:
     """The other sections are still served, and the log tells which one it was but not what was in it."""
-    hashes.stored["personalize:{ada}"] = {"traits": damaged, "events": entry.encode(VIEWED)}
+    server.client.hset("personalize:{ada}", mapping={"traits": damaged, "events": entry.encode(VIEWED)})
     with capture_logs() as logged:
-        found = await store.read("ada", ["traits", "events"])
-    assert found == {"events": VIEWED}
+        assert await store.read("ada", ["traits", "events"]) == Known(b"", {"events": VIEWED})
     assert logged == [{"event": "cached_value_unreadable", "log_level": "warning", "section": "traits"}]
 
 
-async def test_while_redis_is_away_there_is_nothing(store: Store, hashes: Hashes) -> None:
-    """Reading finds nothing, writing keeps nothing, and neither fails."""
-    hashes.away = True
-    await store.write("ada", "traits", PLAN)
-    assert await store.read("ada", ["traits", "events"]) == {}
+async def test_forgetting_leaves_nothing_but_a_stamp(store: RedisStore, server: Server) -> None:
+    """A new one each time, which itself expires."""
+    await store.write("ada", "traits", PLAN, b"")
+    assert await store.forget("ada") == frozenset()
+    first = await store.read("ada", ["traits"])
+    await store.forget("ada")
+    second = await store.read("ada", ["traits"])
+    assert first is not None
+    assert second is not None
+    assert (first.sections, second.sections) == ({}, {})
+    assert b"" != first.stamp != second.stamp
+    assert server.client.pttl("personalize:{ada}") > 0
 
 
-async def test_dropping_deletes_the_profile(store: Store, hashes: Hashes) -> None:
-    """All of it in one call, and no other."""
-    await store.write("ada", "traits", PLAN)
-    await store.write("bob", "traits", PLAN)
-    await store.drop("ada")
-    assert list(hashes.stored) == ["personalize:{bob}"]
-    assert hashes.calls[-1] == "delete"
+async def test_a_read_from_before_cannot_bring_back_what_was_forgotten(store: RedisStore) -> None:
+    """Only who knows the new stamp may write."""
+    await store.forget("ada")
+    await store.write("ada", "traits", PLAN, b"")
+    known = await store.read("ada", ["traits"])
+    assert known is not None
+    assert known.sections == {}
+    await store.write("ada", "traits", PLAN, known.stamp)
+    assert await store.read("ada", ["traits"]) == Known(known.stamp, {"traits": PLAN})
 
 
-def test_the_tier_is_called_redis() -> None:
-    """In metrics."""
-    assert RedisStore.tier == "redis"
+async def test_related_keys_are_told_when_one_is_forgotten(store: RedisStore, server: Server) -> None:
+    """The newest of them; they expire with the profile, and are forgotten with it."""
+    await store.relate("ada", ["a", "b"])
+    assert server.client.pttl("personalize:{ada}:aliases") > 0
+    assert await store.forget("ada") == frozenset({"a", "b"})
+    assert await store.forget("ada") == frozenset()
+    for number in range(2 * MAX_ALIASES):
+        await store.relate("ada", [f"k{number:03}"])
+    assert len(await store.forget("ada") or ()) == MAX_ALIASES
+
+
+async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> None:
+    """Of a profile; another section is another's to read."""
+    lease = await store.lease("ada", "traits")
+    assert lease is not None
+    assert await store.lease("ada", "traits") is None
+    assert await store.lease("ada", "events") is not None
+    await lease.release()
+    assert await store.lease("ada", "traits") is not None
+
+
+async def test_what_was_compared_a_moment_ago_is_trusted(server: Server) -> None:
+    """For a second while nothing is heard."""
+    connection = Connection(server.url, metrics=Metrics(CollectorRegistry()))
+    now = 100.0
+    store = RedisStore(
+        connection,
+        Locks(connection),
+        Invalidations(connection, channel="space"),
+        Expiry(known=60, unknown=60),
+        clock=lambda: now,
+    )
+    assert (store.trusts(99.5), store.trusts(99.0)) == (True, False)
+    await connection.aclose()
+
+
+async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
+    """Nothing is known, nothing is kept, anybody may read, and forgetting says that it failed."""
+    connection = Connection(f"unix://{tmp_path}/none.sock", metrics=Metrics(CollectorRegistry()))
+    store = store_of(connection)
+    await store.write("ada", "traits", PLAN, b"")
+    await store.relate("ada", ["a"])
+    assert await store.read("ada", ["traits"]) is None
+    assert await store.lease("ada", "traits") is not None
+    assert await store.lease("ada", "traits") is not None
+    assert await store.forget("ada") is None
+    assert not await store.tell(["ada"])
+    await connection.aclose()

@@ -1,11 +1,9 @@
-"""The policy: which tier answers, when the Profile API is asked, and that nobody waits for or fails with it."""
+"""The policy: what is served, when the Profile API is asked, and that nobody waits for or fails with it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from personalize.cache.memory import MemoryStore
@@ -16,126 +14,15 @@ from personalize.errors import (
     ProfileNotFound,
     RateLimited,
     ServerFault,
+    Shed,
     TimedOut,
     Unreachable,
     Unreadable,
 )
-from personalize.model import AnySection, Collection, Event, ExternalId, Section, SectionName, Snapshot
-from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.model import Collection, ExternalId, Reading, Section, SectionName, Snapshot
+from personalize.needs import SectionSpec, TraitsSpec
 from personalize.ports import Ask
-from personalize.telemetry.metrics import Metrics
-from personalize.telemetry.pseudonym import Pseudonyms
-
-NOW = 1_000_000.0
-ADA = ExternalId("user_id", "ada@example.test")
-BOB = ExternalId("user_id", "bob@example.test")
-PLAN = TraitsSpec(("plan",), ttl=300)
-VIEWED = EventsSpec((Events("Viewed"),), ttl=60)
-TRAITS: dict[SectionName, SectionSpec] = {"traits": PLAN}
-BOTH: dict[SectionName, SectionSpec] = {"traits": PLAN, "events": VIEWED}
-
-Content = dict[str, Any] | tuple[Event, ...]
-
-
-class Clock:
-    """The time, which a test steps."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Reader:
-    """A Profile API that tells each visitor's id as the trait, once its gate is open; it records what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.failures: dict[str, Exception] = {}
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.reached = asyncio.Event()
-        self.cancelled = 0
-        self.during: Callable[[], None] = lambda: None
-
-    async def read(self, collection: Collection, external_id: ExternalId, spec: SectionSpec) -> Content:
-        self.asked.append(f"{collection} {external_id.value} {','.join(spec.names)}")
-        self.reached.set()
-        try:
-            await self.gate.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        self.during()
-        for name in spec.names:
-            if name in self.failures:
-                raise self.failures[name]
-        return dict.fromkeys(spec.names, external_id.value) if isinstance(spec, TraitsSpec) else ()
-
-
-class Tier(MemoryStore):
-    """A tier that records its calls and may hold up its writes."""
-
-    def __init__(self, tier: str) -> None:
-        super().__init__()
-        self.tier = tier
-        self.reads: list[str] = []
-        self.writes: list[str] = []
-        self.keys: set[str] = set()
-        self.delay = 0.0
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def read(self, key: str, names: list[SectionName]) -> dict[SectionName, AnySection]:
-        self.keys.add(key)
-        self.reads.append(",".join(names))
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        return await super().read(key, names)
-
-    async def write(self, key: str, name: SectionName, section: AnySection) -> None:
-        self.keys.add(key)
-        await self.gate.wait()
-        self.writes.append(name)
-        await super().write(key, name, section)
-
-
-class House:
-    """A source with its parts at hand."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.reader = Reader()
-        self.near, self.far = Tier("memory"), Tier("redis")
-        self.metrics = Metrics(CollectorRegistry())
-        self.source = CachedSource(
-            self.reader,
-            [self.near, self.far],
-            pseudonyms=Pseudonyms(b"key"),
-            negative_ttl=30,
-            metrics=self.metrics,
-            clock=self.clock,
-        )
-
-    async def fetch(
-        self,
-        external_id: ExternalId = ADA,
-        sections: Mapping[SectionName, SectionSpec] = TRAITS,
-        *,
-        within: float = 5.0,
-        collection: Collection = "users",
-    ) -> Snapshot:
-        """Fetch, and let the writes that it leaves behind be done."""
-        deadline = asyncio.get_running_loop().time() + within
-        snapshot = await self.source.fetch(Ask(collection, external_id, sections, deadline))
-        for _ in range(3):
-            await asyncio.sleep(0)
-        return snapshot
-
-    def counted(self, section: str, tier: str) -> float | None:
-        labels = {"section": section, "tier": tier}
-        return self.metrics.registry.get_sample_value("personalize_cache_reads_total", labels)
+from tests.unit.cache.house import ADA, AGES, BOB, BOTH, NOW, PSEUDONYMS, TRAITS, House, content, key_of, settled
 
 
 @pytest.fixture
@@ -145,57 +32,129 @@ async def house() -> AsyncIterator[House]:
     await house.source.aclose()
 
 
-def content(snapshot: Snapshot, section: SectionName = "traits") -> object:
-    return snapshot.sections[section].content
-
-
 async def test_what_no_tier_knows_is_read_and_kept_in_all(house: House) -> None:
     """The next page needs no call."""
     first = await house.fetch()
     again = await house.fetch()
-    assert first == again == Snapshot({"traits": Section({"plan": ADA.value}, ("plan",), NOW)}, fresh_for=300)
+    assert first.sections == again.sections == {"traits": Section({"plan": ADA.value}, ("plan",), NOW)}
+    assert (first.fresh_for, again.fresh_for) == (300, 300)
     assert house.reader.asked == [f"users {ADA.value} plan"]
-    assert (house.near.writes, house.far.writes) == (["traits"], ["traits"])
+    assert house.shared.writes == ["traits"]
+    assert (house.counted("fresh"), house.served("none"), house.served("memory")) == (2, 1, 1)
 
 
-async def test_the_nearest_tier_is_asked_first(house: House) -> None:
-    """Where memory knows, the shared tier is left alone."""
+async def test_where_memory_knows_nobody_is_asked(house: House) -> None:
+    """Not even the shared tier."""
     await house.fetch()
-    house.far.reads.clear()
+    house.shared.reads.clear()
     await house.fetch()
-    assert house.far.reads == []
-    assert (house.counted("traits", "memory"), house.counted("traits", "none")) == (1, 1)
+    assert house.shared.reads == []
 
 
-async def test_a_far_tiers_section_is_copied_into_the_nearer(house: House) -> None:
-    """Another replica read it; here it is known from then on, with the age that it has."""
+async def test_what_another_replica_read_is_copied_into_memory(house: House) -> None:
+    """Here it is known from then on, with the age that it has."""
     await house.fetch()
-    await house.near.drop(*house.near.keys)
+    house.forget_here()
     house.clock.now += 100
     assert (await house.fetch()).fresh_for == 200
     assert (await house.fetch()).fresh_for == 200
     assert len(house.reader.asked) == 1
-    assert (house.counted("traits", "redis"), house.counted("traits", "memory")) == (1, 1)
-    assert house.far.writes == ["traits"]
+    assert (house.served("redis"), house.served("memory")) == (1, 1)
+    assert house.shared.writes == ["traits"]
 
 
-async def test_only_what_the_nearer_lack_is_asked_of_a_far_tier(house: House) -> None:
-    """And only what all lack is read."""
+async def test_only_what_memory_lacks_is_asked_of_the_shared_tier(house: House) -> None:
+    """And only what both lack is read."""
     await house.fetch()
-    house.near.reads.clear()
-    house.far.reads.clear()
+    house.shared.reads.clear()
     await house.fetch(sections=BOTH)
-    assert (house.near.reads, house.far.reads) == (["traits,events", "events"], ["events"])
+    assert set(house.shared.reads) == {"events"}
     assert house.reader.asked == [f"users {ADA.value} plan", f"users {ADA.value} Viewed"]
 
 
-@pytest.mark.parametrize(("age", "reads"), [(299.0, 1), (300.0, 2), (100_000.0, 2)])
-async def test_a_section_is_read_again_when_its_ttl_is_over(house: House, age: float, reads: int) -> None:
-    """In every tier, for its age travels with it."""
+@pytest.mark.parametrize(("age", "served"), [(299.0, "fresh"), (300.0, "stale"), (599.0, "stale")])
+async def test_a_section_is_served_at_once_until_it_is_expired(house: House, age: float, served: str) -> None:
+    """Fresh as it is; stale while it is read again behind the visitor's back, once."""
     await house.fetch()
     house.clock.now += age
+    house.reader.gate.clear()
+    for _ in range(3):
+        assert content(await house.fetch(within=0)) == {"plan": ADA.value}
+    assert len(house.reader.asked) == (1 if served == "fresh" else 2)
+    assert house.counted(served) == (4 if served == "fresh" else 3)
+
+
+async def test_what_was_read_behind_the_visitors_back_is_what_the_next_page_gets(house: House) -> None:
+    """Stale once, then fresh again; a refresh is the least urgent of reads, and neither page was degraded."""
     await house.fetch()
-    assert len(house.reader.asked) == reads
+    house.clock.now += 400
+    house.reader.tells = lambda _: "new"
+    stale, fresh = await house.fetch(), await house.fetch()
+    assert (content(stale), content(fresh)) == ({"plan": ADA.value}, {"plan": "new"})
+    assert (stale.stale, fresh.stale, stale.failed, stale.fresh_for) == (True, False, frozenset(), 0)
+    assert [errand.priority for errand in house.reader.errands] == ["page", "refresh"]
+    assert house.counted("refreshed") == 1
+
+
+async def test_an_expired_section_is_read_before_it_is_served(house: House) -> None:
+    """Whoever comes back after ten minutes sees what is so now."""
+    await house.fetch()
+    house.clock.now += 600
+    house.reader.tells = lambda _: "new"
+    assert content(await house.fetch()) == {"plan": "new"}
+
+
+@pytest.mark.parametrize("age", [400.0, 600.0, 86_399.0])
+async def test_what_was_last_known_is_served_while_the_profile_api_fails(house: House, age: float) -> None:
+    """Up to a day, and the answer says that it is not what it should be."""
+    await house.fetch()
+    house.clock.now += age
+    house.reader.failures["plan"] = ServerFault("no luck")
+    await house.fetch()
+    snapshot = await house.fetch()
+    assert content(snapshot) == {"plan": ADA.value}
+    assert (snapshot.failed, snapshot.missing) == (frozenset({"traits"}), frozenset())
+    assert (snapshot.stale, snapshot.fresh_for) == (True, 0)
+    assert house.counted("stale") == 2
+
+
+async def test_nothing_older_than_a_day_is_ever_served(house: House) -> None:
+    """Then it is the defaults."""
+    await house.fetch()
+    house.clock.now += 86_400
+    house.reader.failures["plan"] = ServerFault("no luck")
+    snapshot = await house.fetch()
+    assert (len(snapshot.sections), snapshot.missing, house.counted("default")) == (0, frozenset({"traits"}), 1)
+
+
+async def test_a_failed_refresh_is_not_repeated_at_once(house: House) -> None:
+    """Pages of one visitor do not become calls, one each."""
+    await house.fetch()
+    house.clock.now += 400
+    house.reader.failures["plan"] = ServerFault("no luck")
+    for _ in range(20):
+        await house.fetch()
+    assert len(house.reader.asked) == 2
+
+
+async def test_success_ends_being_degraded(house: House) -> None:
+    """The next page after the first answer is as it should be."""
+    await house.fetch()
+    house.clock.now += 600
+    house.reader.failures["plan"] = ServerFault("no luck")
+    assert (await house.fetch()).failed == {"traits"}
+    house.reader.failures.clear()
+    assert (await house.fetch()).failed == set()
+
+
+async def test_a_clock_that_was_set_back_makes_what_is_known_stale(house: House) -> None:
+    """Nobody knows how old it is: it is served, and read again."""
+    await house.fetch()
+    house.clock.now -= 3600
+    snapshot = await house.fetch()
+    assert (content(snapshot), snapshot.fresh_for) == ({"plan": ADA.value}, 0)
+    assert len(house.reader.asked) == 2
+    assert (await house.fetch()).fresh_for == 300
 
 
 async def test_age_counts_from_before_the_read(house: House) -> None:
@@ -215,9 +174,9 @@ async def test_freshness_is_that_of_the_section_that_ends_first(house: House) ->
 
 
 async def test_nothing_asked_is_nothing_known(house: House) -> None:
-    """No tier is bothered."""
+    """Nobody is bothered."""
     assert await house.fetch(sections={}) == Snapshot()
-    assert house.near.reads == []
+    assert house.shared.reads == []
 
 
 async def test_a_profile_that_does_not_exist_is_believed_for_a_while(house: House) -> None:
@@ -233,13 +192,24 @@ async def test_a_profile_that_does_not_exist_is_believed_for_a_while(house: Hous
     assert content(await house.fetch()) == {"plan": ADA.value}
 
 
-async def test_a_newly_needed_name_is_read(house: House) -> None:
-    """What was cached before the need existed does not answer for it, but the wider section answers both."""
+async def test_a_newly_needed_name_makes_what_is_known_stale(house: House) -> None:
+    """A deploy with one more trait does not make everybody unknown; the wider section then answers both."""
     await house.fetch()
     wider: dict[SectionName, SectionSpec] = {"traits": TraitsSpec(("age", "plan"), ttl=300)}
+    first = await house.fetch(sections=wider)
+    assert (content(first), first.stale) == ({"plan": ADA.value}, True)
     assert content(await house.fetch(sections=wider)) == {"age": ADA.value, "plan": ADA.value}
     assert content(await house.fetch()) == {"age": ADA.value, "plan": ADA.value}
     assert len(house.reader.asked) == 2
+
+
+async def test_that_a_profile_does_not_exist_answers_for_every_name(house: House) -> None:
+    """Whatever is asked of nobody."""
+    house.reader.failures["plan"] = ProfileNotFound("none")
+    await house.fetch()
+    wider: dict[SectionName, SectionSpec] = {"traits": TraitsSpec(("age", "plan"), ttl=300)}
+    assert (await house.fetch(sections=wider)).fresh_for == 30
+    assert len(house.reader.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -250,8 +220,8 @@ async def test_a_failure_is_told_and_not_kept(house: House, error: type[ProfileA
     house.reader.failures["plan"] = error("no luck", "1111")
     with capture_logs() as logged:
         snapshot = await house.fetch()
-    assert snapshot == Snapshot({}, frozenset({"traits"}))
-    assert (house.near.writes, house.far.writes) == ([], [])
+    assert (len(snapshot.sections), snapshot.failed) == (0, frozenset({"traits"}))
+    assert (house.shared.writes, house.memory.read(key_of(ADA), "traits")) == ([], None)
     assert logged == [
         {
             "event": "profile_read_failed",
@@ -270,7 +240,7 @@ async def test_a_failed_section_costs_no_other(house: House) -> None:
     snapshot = await house.fetch(sections=BOTH)
     assert list(snapshot.sections) == ["events"]
     assert (snapshot.failed, snapshot.fresh_for) == (frozenset({"traits"}), 0)
-    assert house.near.writes == ["events"]
+    assert house.shared.writes == ["events"]
 
 
 async def test_sections_are_read_side_by_side(house: House) -> None:
@@ -278,7 +248,7 @@ async def test_sections_are_read_side_by_side(house: House) -> None:
     house.reader.gate.clear()
     fetch = asyncio.create_task(house.fetch(sections=BOTH))
     await house.reader.reached.wait()
-    await asyncio.sleep(0)
+    await settled()
     assert len(house.reader.asked) == 2
     house.reader.gate.set()
     assert (await fetch).failed == frozenset()
@@ -287,7 +257,7 @@ async def test_sections_are_read_side_by_side(house: House) -> None:
 async def test_a_late_answer_fills_the_tiers(house: House) -> None:
     """The page does not wait beyond its deadline, and the next one finds what came too late."""
     house.reader.gate.clear()
-    assert await house.fetch(within=0.01) == Snapshot({}, frozenset({"traits"}))
+    assert (await house.fetch(within=0.01)).missing == {"traits"}
     late = asyncio.create_task(house.fetch())
     await asyncio.sleep(0)
     house.reader.gate.set()
@@ -301,9 +271,9 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_kept(house: House) ->
     house.reader.gate.clear()
     await house.fetch(within=0.01)
     house.reader.gate.set()
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert (house.near.writes, house.far.writes) == (["traits"], ["traits"])
+    await settled()
+    assert house.shared.writes == ["traits"]
+    assert house.memory.read(key_of(ADA), "traits") is not None
 
 
 async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(house: House) -> None:
@@ -313,8 +283,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(house: House) -
     await house.fetch(within=0.01)
     with capture_logs() as logged:
         house.reader.gate.set()
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await settled()
     assert [event["event"] for event in logged] == ["profile_read_failed"]
 
 
@@ -340,7 +309,7 @@ async def test_all_who_ask_at_once_share_one_read(house: House) -> None:
     house.reader.gate.set()
     snapshots = await asyncio.gather(*fetches)
     assert {str(content(snapshot)) for snapshot in snapshots} == {str({"plan": ADA.value})}
-    assert len(house.reader.asked) == 1
+    assert (len(house.reader.asked), house.counted("coalesced")) == (1, 99)
 
 
 async def test_all_who_share_a_failed_read_are_told(house: House) -> None:
@@ -399,28 +368,28 @@ async def test_another_id_is_another_visitor(house: House, external_id: External
     await house.fetch(ADA)
     await house.fetch(external_id, collection=collection)
     assert len(house.reader.asked) == 2
-    assert len(house.near.keys) == 2
+    assert len(house.shared.keys) == 2
 
 
 async def test_tiers_see_no_ids(house: House) -> None:
-    """Their keys are keyed hashes, the same in each."""
+    """Their keys are keyed hashes."""
     await house.fetch(sections=BOTH)
-    assert house.near.keys == house.far.keys == {Pseudonyms(b"key")("users", str(ADA))}
-    assert not any(part in key for key in house.near.keys for part in ("ada", "user_id", "example"))
+    assert house.shared.keys == {PSEUDONYMS("users", str(ADA))}
+    assert not any(part in key for key in house.shared.keys for part in ("ada", "user_id", "example"))
 
 
 async def test_nobody_waits_for_a_tier_to_take_a_section(house: House) -> None:
     """A slow shared tier costs writes, not pages."""
-    house.far.gate.clear()
+    house.shared.gate.clear()
     assert content(await house.fetch(within=1)) == {"plan": ADA.value}
-    assert (house.near.writes, house.far.writes) == (["traits"], [])
-    house.far.gate.set()
+    assert (house.shared.writes, content(await house.fetch(within=0))) == ([], {"plan": ADA.value})
+    house.shared.gate.set()
 
 
 async def test_closing_ends_reads_and_writes_that_are_under_way(house: House) -> None:
     """Nothing is left running, and nothing is left unawaited."""
     before = asyncio.all_tasks()
-    house.far.gate.clear()
+    house.shared.gate.clear()
     await house.fetch(ADA)
     house.reader.gate.clear()
     await house.fetch(BOB, BOTH, within=0.01)
@@ -428,7 +397,7 @@ async def test_closing_ends_reads_and_writes_that_are_under_way(house: House) ->
     await house.source.aclose()
     assert asyncio.all_tasks() == before
     assert house.reader.cancelled == 2
-    assert house.far.writes == []
+    assert house.shared.writes == []
 
 
 async def test_closing_twice_or_unused_is_nothing(house: House) -> None:
@@ -437,15 +406,22 @@ async def test_closing_twice_or_unused_is_nothing(house: House) -> None:
     await house.source.aclose()
 
 
-async def test_without_tiers_every_page_reads(house: House) -> None:
-    """No tier is required."""
+async def test_a_process_alone_shares_with_nobody(house: House) -> None:
+    """Memory is all that it has, and enough."""
+    memory = MemoryStore(keep=60, metrics=house.metrics)
     source = CachedSource(
-        house.reader, [], pseudonyms=Pseudonyms(b"key"), negative_ttl=30, metrics=house.metrics, clock=house.clock
+        house.reader, memory, pseudonyms=PSEUDONYMS, ages=AGES, metrics=house.metrics, clock=house.clock
     )
+    listening = asyncio.create_task(source.listen())
     deadline = asyncio.get_running_loop().time() + 5
+    ask = Ask("users", ADA, TRAITS, deadline, aliases=(BOB,))
     for _ in range(2):
-        assert content(await source.fetch(Ask("users", ADA, TRAITS, deadline))) == {"plan": ADA.value}
+        assert content(await source.fetch(ask)) == {"plan": ADA.value}
+    assert len(house.reader.asked) == 1
+    assert await source.forget("users", [ADA])
+    await source.fetch(ask)
     assert len(house.reader.asked) == 2
+    await listening
     await source.aclose()
 
 
@@ -453,7 +429,7 @@ async def test_a_defect_in_the_read_fails_the_section_and_is_logged(house: House
     """A page gets its defaults even from an exception that is none of ours, and no value of it is told."""
     house.reader.failures["plan"] = KeyError("ada@example.test")
     with capture_logs() as logged:
-        assert await house.fetch() == Snapshot({}, frozenset({"traits"}))
+        assert (await house.fetch()).missing == {"traits"}
     assert [event["event"] for event in logged] == ["profile_read_broke"]
     assert "ada@" not in str(logged)
 
@@ -464,7 +440,7 @@ async def test_who_waits_while_the_service_closes_gets_defaults(house: House) ->
     waiting = asyncio.create_task(house.fetch())
     await house.reader.reached.wait()
     await house.source.aclose()
-    assert await waiting == Snapshot({}, frozenset({"traits"}))
+    assert (await waiting).missing == {"traits"}
 
 
 async def test_a_wider_ask_does_not_join_a_narrower_read(house: House) -> None:
@@ -479,9 +455,9 @@ async def test_a_wider_ask_does_not_join_a_narrower_read(house: House) -> None:
     assert content(await wide) == {"city": ADA.value, "plan": ADA.value}
 
 
-async def test_a_read_that_lands_while_a_far_tier_is_asked_is_not_made_again(house: House) -> None:
-    """Who missed the nearest tier, and then waited for the far one, looks again before reading."""
-    house.far.delay = 0.01
+async def test_a_read_that_lands_while_the_shared_tier_is_asked_is_not_made_again(house: House) -> None:
+    """Who missed memory, and then waited for the shared tier, looks again before reading."""
+    house.shared.delay = 0.01
     first = asyncio.create_task(house.fetch())
     others = []
     while not first.done():
@@ -489,3 +465,70 @@ async def test_a_read_that_lands_while_a_far_tier_is_asked_is_not_made_again(hou
         await asyncio.sleep(0.001)
     await asyncio.gather(first, *others)
     assert len(house.reader.asked) == 1
+
+
+async def test_a_read_that_is_refused_is_told_as_shed(house: House) -> None:
+    """Counted, and not logged: under a flood that would be a flood of lines."""
+    house.reader.failures["plan"] = Shed("budget")
+    with capture_logs() as logged:
+        assert (await house.fetch()).missing == {"traits"}
+    assert (house.counted("shed"), house.counted("default"), logged) == (1, 1, [])
+
+
+async def test_a_page_does_not_share_the_refusal_of_a_less_urgent_read(house: House) -> None:
+    """The budget may have room for a page though it has none for what only a later page will want."""
+    await house.fetch()
+    house.clock.now += 599
+    house.reader.gate.clear()
+    house.reader.failures["plan"] = Shed("budget")
+    await house.fetch()
+    house.clock.now += 1
+    page = asyncio.create_task(house.fetch())
+    await settled()
+    house.reader.gate.set()
+    await page
+    assert [errand.priority for errand in house.reader.errands] == ["page", "refresh", "page"]
+
+
+async def test_the_urgency_of_a_read_is_the_askers(house: House) -> None:
+    """Our own servers come before pages."""
+    await house.fetch(priority="server")
+    assert house.reader.errands[0].priority == "server"
+
+
+async def test_readings_tell_how_each_section_came_to_be_known(house: House) -> None:
+    """For the headers that our own servers get."""
+    first = (await house.fetch()).readings["traits"]
+    again = (await house.fetch()).readings["traits"]
+    assert first == Reading("profile_api", "gone", 300, seconds=first.seconds)
+    assert again == Reading("memory", "fresh", 300, seconds=again.seconds)
+    house.forget_here()
+    third = (await house.fetch()).readings["traits"]
+    assert third == Reading("redis", "fresh", 300, seconds=third.seconds)
+    assert 0 < again.seconds < 5
+
+
+async def test_a_read_that_would_be_refused_asks_nobody(house: House) -> None:
+    """Neither for the right to read nor the shared tier a second time: a flood must cost little."""
+    house.reader.refusal = Shed("breaker")
+    assert (await house.fetch()).missing == {"traits"}
+    assert (house.reader.asked, house.shared.reads, house.shared.leases) == ([], ["traits"], set())
+    assert house.counted("shed") == 1
+
+
+async def test_a_refresh_that_lets_pages_go_first_is_no_failure(house: House) -> None:
+    """Nothing is wrong: what is served is as old as it may be. Any other refusal is told."""
+    await house.fetch()
+    house.clock.now += 400
+    house.reader.failures["plan"] = Shed("budget")
+    await house.fetch()
+    assert (await house.fetch()).failed == frozenset()
+    await house.fetch(BOB)
+    house.clock.now += 400
+    house.reader.failures["plan"] = Shed("breaker")
+    house.reader.failures.clear()
+    await house.fetch(BOB)
+    house.clock.now += 400
+    house.reader.failures["plan"] = Shed("breaker")
+    await house.fetch(BOB)
+    assert (await house.fetch(BOB)).failed == frozenset({"traits"})

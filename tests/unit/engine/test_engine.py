@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from personalize import Event, Events, Items, Now, Param, Trait, recipe
 from personalize.engine import Call, Engine, Outcome
-from personalize.model import AnySection, Section, SectionName, Snapshot, Visitor
+from personalize.model import AnySection, Reading, Section, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
 from personalize.ports import Ask
 from personalize.registry import AnyRecipe
@@ -241,6 +241,29 @@ class TestAsking:
         (outcome,) = await service.serve(source, town, visitor=BOTH)
         assert source.asked == ["users user_id:ada"]
         assert told(outcome)[:4] == ("nowhere", False, True, "default")
+
+    async def test_a_user_who_was_last_known_not_to_exist_does_not_hide_the_other_id(self, service: Service) -> None:
+        """A failed read of something known is not the same as knowing nothing; the answer says that it failed."""
+        unknown: dict[SectionName, AnySection] = {"traits": Section(None, (), 0.0)}
+        gone = Snapshot(unknown, frozenset[SectionName]({"traits"}))
+        source = Profiles({"user_id:ada": gone, "anonymous_id:a1": profile({"city": "Oslo"})})
+        (outcome,) = await service.serve(source, town, visitor=BOTH)
+        assert source.asked == ["users user_id:ada", "users anonymous_id:a1"]
+        assert told(outcome)[:3] == ("Oslo", True, True)
+
+    async def test_each_id_is_asked_with_the_others_beside_it(self, service: Service) -> None:
+        """So that the source learns whose they are."""
+        source = Profiles()
+        await service.serve(source, town, visitor=BOTH)
+        assert [[str(one) for one in ask.aliases] for ask in source.asks] == [["anonymous_id:a1"], ["user_id:ada"]]
+
+    async def test_what_is_older_than_it_should_be_is_stale(self, service: Service) -> None:
+        """Personalized all the same, and with what the headers tell."""
+        readings: dict[SectionName, Reading] = {"traits": Reading("memory", "stale", -5.0)}
+        source = Profiles({"user_id:ada": Snapshot(ROME.sections, readings=readings)})
+        (outcome,) = await service.serve(source, town)
+        assert told(outcome) == ("Rome", True, False, "stale", 0)
+        assert (outcome.readings, outcome.seconds > 0) == (readings, True)
 
     async def test_a_recipe_without_profile_needs_asks_nobody(self, service: Service) -> None:
         """Its answer is everybody's, and stays so."""

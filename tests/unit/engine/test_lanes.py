@@ -111,3 +111,28 @@ async def test_a_late_answer_to_a_closed_loop_is_no_error() -> None:
     release.set()
     lane.close()
     await settled(lambda: not [one for one in threading.enumerate() if one.name == "recipe late"])
+
+
+async def test_a_call_that_was_in_time_is_heard_however_late_the_loop_is() -> None:
+    """The loop was busy with others when the thread was done."""
+    lane: Lane[str] = Lane("quick", lambda _: "done")
+    answer = asyncio.create_task(lane.run(None, soon(0.02)))
+    await asyncio.sleep(0)
+    blocked = threading.Event()
+    blocked.wait(0.1)  # blocks the loop itself, past the call's time
+    assert await answer == "done"
+    lane.close()
+
+
+async def test_a_page_that_gives_up_is_let_go() -> None:
+    """Its call may go on; nobody is told of an error."""
+    release = threading.Event()
+    lane: Lane[bool] = Lane("given up", lambda _: release.wait())
+    page = asyncio.create_task(lane.run(None, soon()))
+    await asyncio.sleep(0)
+    page.cancel()
+    await asyncio.wait([page])
+    assert page.cancelled()
+    release.set()
+    lane.close()
+    await settled(lambda: not [one for one in threading.enumerate() if one.name == "recipe given up"])

@@ -6,6 +6,7 @@ import json
 import traceback
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,10 +17,16 @@ from personalize import errors
 from personalize.errors import ProfileApiError
 from personalize.model import ExternalId
 from personalize.needs import Events, EventsSpec, TraitsSpec
+from personalize.ports import Errand
+from personalize.profile_api.budget import Unlimited
 from personalize.profile_api.client import MAX_BODY, REGIONS, ProfileClient
+from personalize.profile_api.guard import Guard
 from personalize.profile_api.sections import MAX_PAGES, READ_SECONDS, SectionReader
+from personalize.profile_api.token import AccessToken
 from personalize.telemetry.metrics import Metrics
 from tests.doubles import LAST_PAGE, event
+from tests.loops import now, run
+from tests.unit.profile_api.budgets import Metered
 
 TOKEN = "canary-of-a-token"
 ADA = ExternalId("user_id", "canary-of-an-id")
@@ -27,6 +34,9 @@ BASIC = "Basic " + b64encode(f"{TOKEN}:".encode()).decode()
 PROFILE = "https://profiles.test/v1/spaces/space1/collections/users/profiles/user_id%3Acanary-of-an-id"
 TRAITS = TraitsSpec(("plan",), ttl=300)
 VIEWED = EventsSpec((Events("Viewed", limit=2),), ttl=300)
+
+ONCE = Errand("page", deadline=0.0)
+"""Late from the start: what it asks for is tried once."""
 
 Answer = httpx.Response | Exception
 
@@ -39,7 +49,7 @@ class Api:
         self.metrics = Metrics(CollectorRegistry())
         self._answers = list(answers)
         self.client = client_over(httpx.MockTransport(self.handle), self.metrics)
-        self.reader = SectionReader(self.client)
+        self.reader = reader_over(self.client)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -65,11 +75,15 @@ class Api:
 def client_over(transport: httpx.AsyncBaseTransport, metrics: Metrics | None = None) -> ProfileClient:
     return ProfileClient(
         space_id="space1",
-        access_token=TOKEN,
+        access_token=AccessToken(TOKEN),
         base_url="https://profiles.test/",
         metrics=metrics or Metrics(CollectorRegistry()),
         transport=transport,
     )
+
+
+def reader_over(client: ProfileClient) -> SectionReader:
+    return SectionReader(client, Guard(Unlimited(), metrics=Metrics(CollectorRegistry())))
 
 
 def traits(**values: Any) -> httpx.Response:
@@ -91,7 +105,7 @@ def refused(status: int, code: str | None = None) -> httpx.Response:
 
 async def names_of(api: Api, spec: EventsSpec) -> list[str]:
     """Read events and return their names, in order."""
-    content = await api.reader.read("users", ADA, spec)
+    content = await api.reader.read("users", ADA, spec, ONCE)
     assert isinstance(content, tuple)
     return [one.name for one in content]
 
@@ -99,7 +113,7 @@ async def names_of(api: Api, spec: EventsSpec) -> list[str]:
 async def failure(reader: SectionReader, spec: TraitsSpec | EventsSpec = TRAITS) -> ProfileApiError:
     """Read a section that cannot be read; whatever the reason, it shows neither the token nor the id."""
     with pytest.raises(ProfileApiError) as failed:
-        await reader.read("users", ADA, spec)
+        await reader.read("users", ADA, spec, ONCE)
     error = failed.value
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error)
     for secret in (TOKEN, BASIC, ADA.value):
@@ -115,7 +129,7 @@ def test_base_urls_are_the_documented_ones() -> None:
 async def test_the_token_is_the_basic_username_and_the_password_is_empty() -> None:
     """As the documentation asks, and with one of each header."""
     api = Api(traits(plan="pro"))
-    await api.reader.read("users", ADA, TRAITS)
+    await api.reader.read("users", ADA, TRAITS, ONCE)
     headers = api.requests[0].headers
     assert headers.get_list("authorization") == [BASIC]
     assert headers.get_list("accept") == ["application/json"]
@@ -128,10 +142,32 @@ def test_a_repr_has_no_token() -> None:
     assert repr(Api(traits()).client) == "ProfileClient(space_id='space1', base_url='https://profiles.test')"
 
 
+async def test_a_token_that_is_replaced_is_sent_from_then_on(tmp_path: Path) -> None:
+    """With the next request, and it is told by a failure as little as the first one."""
+    (tmp_path / "token").write_text("canary-of-a-new-token")
+    token = AccessToken(TOKEN, tmp_path / "token")
+    api = Api(traits(plan="pro"), refused(401, "authentication_error"))
+    client = ProfileClient(
+        space_id="space1",
+        access_token=token,
+        base_url="https://profiles.test",
+        metrics=api.metrics,
+        transport=httpx.MockTransport(api.handle),
+    )
+    await client.traits("users", ADA)
+    assert await token.reread()
+    with pytest.raises(errors.AuthenticationFailed) as failed:
+        await client.traits("users", ADA)
+    new = "Basic " + b64encode(b"canary-of-a-new-token:").decode()
+    assert [request.headers["Authorization"] for request in api.requests] == [BASIC, new]
+    shown = "".join(traceback.format_exception(failed.value)) + repr(failed.value) + repr(client) + repr(token)
+    assert not any(secret in shown for secret in (TOKEN, BASIC, "canary-of-a-new-token", new))
+
+
 async def test_traits_are_asked_for_by_name() -> None:
     """One GET that includes exactly the names, with a limit that lets them all through."""
     api = Api(traits(plan="pro", **{"a b": 1}))
-    found = await api.reader.read("users", ADA, TraitsSpec(("a b", "plan", "none"), ttl=300))
+    found = await api.reader.read("users", ADA, TraitsSpec(("a b", "plan", "none"), ttl=300), ONCE)
     assert found == {"plan": "pro", "a b": 1}
     assert api.requests[0].method == "GET"
     assert api.urls == [f"{PROFILE}/traits?include=a%20b,plan,none&limit=3"]
@@ -139,13 +175,13 @@ async def test_traits_are_asked_for_by_name() -> None:
 
 async def test_a_trait_that_was_not_asked_for_is_left() -> None:
     """Where `include` is ignored, nothing more than the need is kept."""
-    assert await Api(traits(plan="pro", email="a@b.test")).reader.read("users", ADA, TRAITS) == {"plan": "pro"}
+    assert await Api(traits(plan="pro", email="a@b.test")).reader.read("users", ADA, TRAITS, ONCE) == {"plan": "pro"}
 
 
 async def test_accounts_are_read_from_their_collection() -> None:
     """The same routes under the other collection."""
     api = Api(traits())
-    await api.reader.read("accounts", ExternalId("group_id", "g1"), TRAITS)
+    await api.reader.read("accounts", ExternalId("group_id", "g1"), TRAITS, ONCE)
     assert "/collections/accounts/profiles/group_id%3Ag1/traits?" in api.urls[0]
 
 
@@ -154,7 +190,7 @@ async def test_more_traits_than_a_call_may_have_are_split(count: int, sizes: lis
     """Each call has at most 200, each name is asked for once, and the answers are joined."""
     names = tuple(f"t{number}" for number in range(count))
     api = Api(*(traits(**dict.fromkeys(names[start : start + 200], 1)) for start in range(0, count, 200)))
-    found = await api.reader.read("users", ADA, TraitsSpec(names, ttl=300))
+    found = await api.reader.read("users", ADA, TraitsSpec(names, ttl=300), ONCE)
     assert found == dict.fromkeys(names, 1)
     assert [int(request.url.params["limit"]) for request in api.requests] == sizes
     assert [name for request in api.requests for name in request.url.params["include"].split(",")] == list(names)
@@ -287,6 +323,14 @@ async def test_a_refusal_is_told_by_its_code_else_by_its_status(
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("1e9", 60.0), ("soon", None), (None, None)])
+async def test_a_spent_rate_limit_tells_when_to_come_back(header: str | None, seconds: float | None) -> None:
+    """As the answer's header says, if it says so."""
+    error = await failure(Api(httpx.Response(429, headers={"Retry-After": header} if header else None)).reader)
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_after == seconds
+
+
 async def test_an_answer_may_lack_a_request_id() -> None:
     """Then the error names none."""
     error = await failure(Api(httpx.Response(500)).reader)
@@ -342,7 +386,7 @@ def filled(size: int) -> bytes:
 
 async def test_an_answer_of_the_largest_size_is_read() -> None:
     """The limit itself is allowed."""
-    found = await Api(httpx.Response(200, content=filled(MAX_BODY))).reader.read("users", ADA, TRAITS)
+    found = await Api(httpx.Response(200, content=filled(MAX_BODY))).reader.read("users", ADA, TRAITS, ONCE)
     assert isinstance(found, dict)
     assert len(found["plan"]) > MAX_BODY - 100
 
@@ -388,7 +432,7 @@ async def test_an_encoded_answer_is_unreadable(encoding: str) -> None:
 async def test_identity_may_be_said() -> None:
     """Some answer the encoding that was asked for by its name."""
     answer = httpx.Response(200, json={"traits": {"plan": 1}}, headers={"Content-Encoding": "Identity"})
-    assert await Api(answer).reader.read("users", ADA, TRAITS) == {"plan": 1}
+    assert await Api(answer).reader.read("users", ADA, TRAITS, ONCE) == {"plan": 1}
 
 
 class Dripping(httpx.AsyncBaseTransport):
@@ -407,11 +451,42 @@ async def test_a_read_is_bounded_however_slowly_it_drips() -> None:
     """The limit is on the whole, and the call is counted as timed out."""
     metrics = Metrics(CollectorRegistry())
     begun = asyncio.get_running_loop().time()
-    error = await failure(SectionReader(client_over(Dripping(), metrics)))
+    error = await failure(reader_over(client_over(Dripping(), metrics)))
     assert type(error) is errors.TimedOut
     assert asyncio.get_running_loop().time() - begun < READ_SECONDS + 1
     labels = {"route": "traits", "outcome": "timed_out"}
     assert metrics.registry.get_sample_value("personalize_upstream_requests_total", labels) == 1
+
+
+def test_every_page_is_admitted_by_itself() -> None:
+    """Each is a call of the budget, for the errand that it is made for; one that failed fast is asked for again."""
+
+    async def test() -> None:
+        api = Api(page("Viewed", next="1"), refused(503), page(next="2"), page("Viewed"))
+        budget = Metered()
+        reader = SectionReader(api.client, Guard(budget, metrics=api.metrics, clock=now))
+        found = await reader.read("users", ADA, VIEWED, Errand("server", now() + 0.8))
+        assert len(found) == 2
+        assert budget.asked == ["server"] * 4
+        assert [request.url.params.get("next") for request in api.requests] == [None, "1", "1", "2"]
+
+    run(test())
+
+
+def test_waiting_for_admission_is_a_part_of_the_read() -> None:
+    """It ends at its time limit, though its errand would have had more patience, and it is not sent any more."""
+
+    async def test() -> None:
+        api = Api(traits())
+        budget = Metered(free_at=now() + 10)
+        reader = SectionReader(api.client, Guard(budget, metrics=api.metrics, clock=now))
+        begun = now()
+        with pytest.raises(errors.TimedOut):
+            await reader.read("users", ADA, TRAITS, Errand("page", begun + 20))
+        assert now() == pytest.approx(begun + READ_SECONDS)
+        assert api.requests == []
+
+    run(test())
 
 
 async def test_a_cancelled_read_stays_cancelled() -> None:
@@ -424,7 +499,7 @@ async def test_a_cancelled_read_stays_cancelled() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    read = asyncio.create_task(SectionReader(client_over(Silent())).read("users", ADA, TRAITS))
+    read = asyncio.create_task(reader_over(client_over(Silent())).read("users", ADA, TRAITS, ONCE))
     await asked.wait()
     read.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -434,8 +509,8 @@ async def test_a_cancelled_read_stays_cancelled() -> None:
 async def test_calls_are_counted_and_timed_by_route() -> None:
     """Every page is a call."""
     api = Api(traits(plan=1), page("Viewed", next="more"), page("Viewed"))
-    await api.reader.read("users", ADA, TRAITS)
-    await api.reader.read("users", ADA, VIEWED)
+    await api.reader.read("users", ADA, TRAITS, ONCE)
+    await api.reader.read("users", ADA, VIEWED, ONCE)
     assert (api.counted("traits"), api.counted("events")) == ({"ok": 1}, {"ok": 2})
     seconds = api.metrics.registry.get_sample_value("personalize_upstream_seconds_count", {"route": "events"})
     assert seconds == 2
@@ -453,8 +528,10 @@ async def test_requests_go_to_the_given_base_url(base_url: str) -> None:
     """With or without a slash at its end, and under a path of a proxy."""
     api = Api(traits())
     transport, metrics = httpx.MockTransport(api.handle), Metrics(CollectorRegistry())
-    client = ProfileClient(space_id="s", access_token=TOKEN, base_url=base_url, metrics=metrics, transport=transport)
-    await SectionReader(client).read("users", ExternalId("user_id", "1"), TRAITS)
+    client = ProfileClient(
+        space_id="s", access_token=AccessToken(TOKEN), base_url=base_url, metrics=metrics, transport=transport
+    )
+    await reader_over(client).read("users", ExternalId("user_id", "1"), TRAITS, ONCE)
     profile = "http://proxy.test/segment/v1/spaces/s/collections/users/profiles/user_id%3A1"
     assert api.urls == [f"{profile}/traits?include=plan&limit=1"]
 
@@ -474,8 +551,10 @@ async def test_closing_the_client_closes_its_transport() -> None:
 async def test_a_client_without_a_transport_has_a_pool_of_its_own() -> None:
     """It reads over real sockets, here one that nobody listens on."""
     metrics = Metrics(CollectorRegistry())
-    client = ProfileClient(space_id="s", access_token=TOKEN, base_url="http://127.0.0.1:1", metrics=metrics)
-    assert type(await failure(SectionReader(client))) is errors.Unreachable
+    client = ProfileClient(
+        space_id="s", access_token=AccessToken(TOKEN), base_url="http://127.0.0.1:1", metrics=metrics
+    )
+    assert type(await failure(reader_over(client))) is errors.Unreachable
     await client.aclose()
 
 
@@ -491,21 +570,21 @@ async def test_a_url_that_no_server_would_take_is_an_invalid_request() -> None:
     """Names that make 64 KiB of a URL are told as one of our own errors."""
     spec = TraitsSpec(tuple(f"{number:03}" + "x" * 400 for number in range(200)), ttl=300)
     with pytest.raises(errors.InvalidRequest):
-        await Api(traits()).reader.read("users", ADA, spec)
+        await Api(traits()).reader.read("users", ADA, spec, ONCE)
 
 
 async def test_cookies_are_not_kept() -> None:
     """What an answer sets for one visitor is not sent with the next one's request."""
     api = Api(httpx.Response(200, json={"traits": {}}, headers={"Set-Cookie": "v=1"}))
     for _ in range(2):
-        await api.reader.read("users", ADA, TRAITS)
+        await api.reader.read("users", ADA, TRAITS, ONCE)
     assert [request.headers.get("Cookie") for request in api.requests] == [None, None]
 
 
 async def test_no_library_logs_an_id(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever level the process that runs us logs at."""
     caplog.set_level("DEBUG")
-    await Api(traits(plan=1)).reader.read("users", ADA, TRAITS)
+    await Api(traits(plan=1)).reader.read("users", ADA, TRAITS, ONCE)
     assert "canary" not in caplog.text
 
 

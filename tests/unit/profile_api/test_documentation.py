@@ -13,6 +13,7 @@ from personalize import errors
 from personalize.errors import ProfileApiError
 from personalize.model import Event, ExternalId
 from personalize.profile_api.client import ProfileClient
+from personalize.profile_api.token import AccessToken
 from personalize.telemetry.metrics import Metrics
 from tests.examples import example, names
 
@@ -41,7 +42,7 @@ def answering(status: int, name: str) -> ProfileClient:
 
     return ProfileClient(
         space_id="lgJ4AAjFN4",
-        access_token="fake-token",
+        access_token=AccessToken("fake-token"),
         base_url="https://profiles.test",
         metrics=Metrics(CollectorRegistry()),
         transport=httpx.MockTransport(answer),

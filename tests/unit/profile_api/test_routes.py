@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from personalize import errors
 from personalize.model import Collection, ExternalId
 from personalize.profile_api.client import ProfileClient, turned
+from personalize.profile_api.token import AccessToken
 from personalize.profile_api.wire import Cursor, EventsPage, ExternalIdTold, LinkTold, MetadataTold, TraitTold
 from personalize.telemetry.metrics import Metrics
 
@@ -25,7 +26,7 @@ class Api:
         self._answer = answer
         self.client = ProfileClient(
             space_id="space1",
-            access_token="fake-token",
+            access_token=AccessToken("fake-token"),
             base_url="https://profiles.test",
             metrics=Metrics(CollectorRegistry()),
             transport=httpx.MockTransport(self.handle),

@@ -2,17 +2,21 @@
 
 import asyncio
 import gzip
+import signal
 import socket
 import struct
+import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Literal
 
+import aiohttp
 import httpx
 import pytest
 
-from personalize.profile_api.transport import CONNECT_SECONDS, PooledTransport
+from personalize.profile_api.transport import CONNECT_SECONDS, LOOKUP_SECONDS, LOOKUPS, PooledTransport
 
 SECRET_ID = "canary-of-an-id"
 SECRET_TOKEN = "canary-of-a-token"
@@ -324,3 +328,172 @@ async def test_no_more_connections_are_opened_than_allowed() -> None:
 async def test_an_unused_pool_can_be_closed() -> None:
     """Nothing was opened, so nothing is left open."""
     await PooledTransport().aclose()
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """A name server on the loopback that knows one address for every name, or is silent."""
+
+    def __init__(self) -> None:
+        self.silent = False
+        self.asked = 0
+        self._transport: asyncio.DatagramTransport | None = None
+
+    @asynccontextmanager
+    async def open(self, patience: float = LOOKUP_SECONDS) -> AsyncIterator[Callable[[], aiohttp.AsyncResolver]]:
+        """Yield what makes a resolver that asks it, and waits so many seconds for it at first."""
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        address = "{}:{}".format(*self._transport.get_extra_info("sockname"))
+        try:
+            yield lambda: aiohttp.AsyncResolver(nameservers=[address], timeout=patience, tries=LOOKUPS)
+        finally:
+            self._transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.asked += 1
+        assert self._transport is not None
+        if not self.silent:
+            self._transport.sendto(told(data), addr)
+
+
+def told(question: bytes) -> bytes:
+    """Return the answer to a DNS question (RFC 1035): 127.0.0.1 if it is for an IPv4 address, else none."""
+    end = question.index(b"\0", 12) + 5
+    asked = question[12:end]
+    is_ipv4 = asked[-4:-2] == b"\0\1"
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1" if is_ipv4 else b""
+    return question[:2] + b"\x81\x80\0\1" + struct.pack("!H", is_ipv4) + bytes(4) + asked + record
+
+
+def named(url: str, host: str) -> str:
+    return url.replace("127.0.0.1", host)
+
+
+async def test_a_host_is_looked_up_once() -> None:
+    """For all who need it meanwhile; and an address needs no name server."""
+    upstream, names = Upstream(lambda _: answer()), NameServer()
+    async with upstream.open() as url, names.open() as resolver, PooledTransport(resolver=resolver) as transport:
+        await get(transport, url)
+        assert names.asked == 0
+        await asyncio.gather(*(get(transport, named(url, "profiles.example.com")) for _ in range(5)))
+    assert names.asked <= 2  # for IPv4 and IPv6
+    assert len(upstream.requests) == 6
+
+
+def own_names() -> list[str]:
+    """Return the names of /etc/hosts for 127.0.0.1."""
+    lines = (line.partition("#")[0].split() for line in Path("/etc/hosts").read_text().splitlines())
+    return [name for address, *names in filter(None, lines) if address == "127.0.0.1" for name in names]
+
+
+@pytest.mark.parametrize("host", sorted({"localhost", "LOCALHOST", *own_names()}))
+async def test_this_machine_knows_its_own_names(transport: PooledTransport, host: str) -> None:
+    """Those of /etc/hosts, as a sandbox beside the service has them."""
+    upstream = Upstream(lambda _: answer(b"here"))
+    async with upstream.open() as url:
+        _, body = await get(transport, named(url, host))
+    assert body == b"here"
+
+
+async def test_a_silent_name_server_starves_nobody() -> None:
+    """Requests to a host that is known go on, and threads are left to others."""
+    upstream, names = Upstream(lambda _: answer()), NameServer()
+    async with upstream.open() as url, names.open(60) as resolver, PooledTransport(resolver=resolver) as transport:
+        await get(transport, named(url, "profiles.example.com"))
+        names.silent = True
+        stuck = [asyncio.create_task(get(transport, named(url, f"{n}.example.com"))) for n in range(40)]
+        await asyncio.gather(*(get(transport, named(url, "profiles.example.com")) for _ in range(3)))
+        assert await asyncio.to_thread(lambda: "run") == "run"
+        assert not any(one.done() for one in stuck)
+        for one in stuck:
+            one.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+    assert len(upstream.requests) == 4
+
+
+async def test_who_waits_for_a_name_ends_at_its_own_time_limit() -> None:
+    """However long the lookup goes on, and its place among the connections is free again."""
+    upstream, names = Upstream(lambda _: answer()), NameServer()
+    async with (
+        upstream.open() as url,
+        names.open(60) as resolver,
+        PooledTransport(connections=2, resolver=resolver) as transport,
+    ):
+        names.silent = True
+        waiting = (given_up(transport, named(url, f"{n}.example.com")) for n in range(4))
+        assert await asyncio.gather(*waiting) == [True] * 4
+        assert (await get(transport, url))[0].status_code == 200
+
+
+async def given_up(transport: PooledTransport, url: str) -> bool:
+    """Send a request that is not answered within 0.2 s; whether that was its end."""
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await get(transport, url)
+    return asyncio.get_running_loop().time() - begun < 1.5
+
+
+async def test_a_lookup_ends_by_itself_without_telling_secrets() -> None:
+    """Within a second or so, so that the next one finds the name server that is back."""
+    upstream, names = Upstream(lambda _: answer()), NameServer()
+    names.silent = True
+    async with upstream.open() as url, names.open() as resolver, PooledTransport(resolver=resolver) as transport:
+        begun = asyncio.get_running_loop().time()
+        error = await failure(transport, named(url, "profiles.example.com") + f"/{SECRET_ID}")
+        assert asyncio.get_running_loop().time() - begun < 2.5
+        assert type(error) is httpx.ConnectError
+        assert_tells_nothing(error)
+        names.silent = False
+        assert (await get(transport, named(url, "profiles.example.com")))[0].status_code == 200
+
+
+async def test_a_pool_is_closed_while_names_are_looked_up() -> None:
+    """Nothing is left behind, and who waited hears of it."""
+    names = NameServer()
+    names.silent = True
+    async with names.open() as resolver:
+        for _ in range(20):
+            transport = PooledTransport(resolver=resolver)
+            stuck = asyncio.create_task(get(transport, "http://profiles.example.com/"))
+            await asyncio.sleep(0)
+            await transport.aclose()
+            stuck.cancel()
+            await asyncio.gather(stuck, return_exceptions=True)
+            assert stuck.done()
+
+
+STOPPABLE = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+async def test_a_server_that_is_stopped_holds_a_place_until_the_time_limit_and_no_longer() -> None:
+    """Its sockets stay open and say nothing; once it goes on, so does the pool, though it has only two connections."""
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", STOPPABLE, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{int(await server.stdout.readline())}"
+        async with PooledTransport(connections=2) as transport:
+            await asyncio.gather(get(transport, url), get(transport, url))
+            server.send_signal(signal.SIGSTOP)
+            assert await asyncio.gather(*(given_up(transport, url) for _ in range(6))) == [True] * 6
+            assert await given_up(transport, url)
+            server.send_signal(signal.SIGCONT)
+            async with asyncio.timeout(LIMIT):
+                answers = await asyncio.gather(*(get(transport, url) for _ in range(6)))
+            assert [response.status_code for response, _ in answers] == [200] * 6
+    finally:
+        server.kill()
+        await server.wait()

@@ -290,3 +290,46 @@ def test_a_moment_past_the_calendar_hides_no_other_event(timestamp: str) -> None
     """The first and the last day of the calendar have no UTC in some zones."""
     good = {"event": "Viewed", "timestamp": "2026-11-20T10:00:00Z"}
     assert [event.name for event in events({**good, "timestamp": timestamp}, good)] == ["Viewed"]
+
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("60", 60.0),
+        ("61", 60.0),
+        ("1e9", 60.0),
+        ("inf", 60.0),
+        ("9" * 5000, 60.0),
+        ("-5", 0.0),
+        ("-inf", 0.0),
+        ("Sun, 22 Nov 2026 12:00:07 GMT", 7.0),
+        ("Sunday, 22-Nov-26 12:00:07 GMT", 7.0),
+        ("Sun Nov 22 12:00:07 2026", 7.0),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60.0),
+        ("nan", None),
+        ("", None),
+        ("soon", None),
+        ("7 seconds", None),
+        ("Sun, 99 Nov 2026 12:00:07 GMT", None),
+        ("Sun, 22 Nov 2026 12:00:07 +99999999", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    """Both forms, dates in all three spellings; what says nothing gives nothing, and nobody waits for ever."""
+    assert wire.retry_after(header, NOW) == seconds
+
+
+@given(st.text() | st.text("0123456789:+- ,GMTJanSu/."))
+def test_retry_after_may_be_anything(header: str) -> None:
+    """No text is too odd."""
+    seconds = wire.retry_after(header, NOW)
+    assert seconds is None or 0 <= seconds <= wire.MAX_RETRY_AFTER

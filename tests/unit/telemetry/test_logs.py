@@ -85,9 +85,10 @@ def told(event: Callable[[], None]) -> dict[str, object]:
             {"log_level": "warning", "section": "traits", "reason": "The Profile API answered 503."},
         ),
         (
-            lambda: logs.redis_failed("read", ConnectionError(CANARY)),
+            lambda: logs.redis_away("read", ConnectionError(CANARY)),
             {"log_level": "warning", "operation": "read", "error": "ConnectionError"},
         ),
+        (logs.redis_back, {"log_level": "info"}),
         (lambda: logs.cached_value_unreadable("events"), {"log_level": "warning", "section": "events"}),
         (lambda: logs.provider_loaded("posts", 7), {"log_level": "info", "provider": "posts", "items": 7}),
         (

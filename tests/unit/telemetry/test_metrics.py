@@ -11,9 +11,19 @@ LABELS = {
     "personalize_recipe_failures": {"recipe", "reason"},
     "personalize_trait_mismatches": {"recipe", "parameter"},
     "personalize_cache_reads": {"section", "tier"},
+    "personalize_sections": {"section", "outcome"},
+    "personalize_memory_bytes": set(),
+    "personalize_memory_evictions": set(),
+    "personalize_invalidations": {"origin"},
     "personalize_redis_failures": {"operation"},
+    "personalize_redis_skipped": {"operation"},
+    "personalize_redis_up": set(),
     "personalize_upstream_requests": {"route", "outcome"},
     "personalize_upstream_seconds": {"route"},
+    "personalize_upstream_shed": {"reason"},
+    "personalize_upstream_retries": set(),
+    "personalize_breaker_open": set(),
+    "personalize_access_token_rejected": set(),
     "personalize_provider_items": {"provider"},
     "personalize_provider_loaded_timestamp_seconds": {"provider"},
     "personalize_provider_failures": {"provider"},
@@ -27,9 +37,13 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.recipe_failures.labels("r", "raised").inc()
     metrics.trait_mismatches.labels("r", "limit").inc()
     metrics.cache_reads.labels("traits", "memory").inc()
+    metrics.sections.labels("traits", "fresh").inc()
+    metrics.invalidations.labels("here").inc()
     metrics.redis_failures.labels("read").inc()
+    metrics.redis_skipped.labels("read").inc()
     metrics.upstream_requests.labels("traits", "ok").inc()
     metrics.upstream_seconds.labels("traits").observe(0.1)
+    metrics.upstream_shed.labels("budget").inc()
     metrics.provider_items.labels("posts").set(1)
     metrics.provider_loaded.labels("posts").set(1)
     metrics.provider_failures.labels("posts").inc()

@@ -231,9 +231,6 @@ def html() -> httpx.Response:
     [
         httpx.Response(503, json={"error": {"code": "internal_error", "message": TOKEN}}),
         httpx.Response(500, text=TOKEN),
-        httpx.Response(429, headers={"Retry-After": "60"}),
-        httpx.Response(401, json={"error": {"code": "authentication_error"}}),
-        httpx.Response(403),
         httpx.Response(400, json={"error": {"code": "validation_error"}}),
         httpx.Response(302, headers={"Location": "https://evil.example/"}),
         httpx.Response(204),
@@ -265,12 +262,28 @@ async def test_a_failing_upstream_costs_the_page_nothing(
     assert (await client.get(POSTS, params={"user_id": "ada"})).json()["personalized"] is True
 
 
+@pytest.mark.parametrize(
+    "refusal", [httpx.Response(401, json={"error": {"code": "authentication_error"}}), httpx.Response(403)], ids=repr
+)
+async def test_a_refused_token_costs_the_page_nothing(
+    refusal: httpx.Response, client: httpx.AsyncClient, api: RecordingProfileApi
+) -> None:
+    """The default is answered, and Segment is not asked with the same token by everybody who comes next."""
+    api.failure = refusal
+    for visitor in ("ada", "bob"):
+        answered = await client.get(POSTS, params={"user_id": visitor})
+        assert answered.status_code == 200
+        assert (answered.json()["personalized"], answered.json()["degraded"]) == (False, True)
+        assert TOKEN not in f"{answered.text} {answered.headers}"
+    assert api.calls == ["traits user_id:ada"]
+
+
 async def test_after_a_failure_the_second_id_is_not_asked(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
-    """Nobody knows whether the first names a profile, and an upstream in trouble is not asked twice."""
+    """Nobody knows whether the first names a profile; only that one is tried, and tried again as it failed fast."""
     api.failure = httpx.Response(503)
     answered = await client.get(POSTS, params={"user_id": "ada", "anonymous_id": "a1"})
     assert answered.json()["degraded"] is True
-    assert api.calls == ["traits user_id:ada"]
+    assert api.calls == ["traits user_id:ada"] * 2
 
 
 LONG = "x" * 300

@@ -15,6 +15,7 @@ from personalize.errors import (
     RecipeFailed,
     UnknownRecipe,
 )
+from personalize.model import Reading
 from personalize.web import responses
 
 
@@ -39,6 +40,45 @@ def test_an_answer_is_an_envelope_around_the_data() -> None:
     assert answered.body == b'{"recipe":"hello","personalized":true,"degraded":false,"data":["a"]}'
     assert (answered.status_code, answered.headers["Content-Type"]) == (200, "application/json")
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
+
+
+READINGS = {
+    "traits": Reading("memory", "fresh", 250.7, seconds=0.0004),
+    "events": Reading("profile_api", "gone", 60.0, coalesced=True, seconds=0.1234),
+}
+
+
+def test_our_own_servers_are_told_where_an_answer_came_from() -> None:
+    """Per section by RFC 9211, with its time in milliseconds; nobody else is told."""
+    answered = responses.answer(outcome(readings=READINGS, seconds=0.0002), REQUEST, browser_ttl=60.0, explained=True)
+    assert answered.headers["Cache-Status"] == (
+        "personalize-traits; hit; ttl=250; detail=memory, "
+        "personalize-events; fwd=miss; collapsed; ttl=60; detail=profile_api"
+    )
+    assert answered.headers["Server-Timing"] == "traits;dur=0.4, events;dur=123.4, recipe;dur=0.2"
+    told = responses.answer(outcome(readings=READINGS), REQUEST, browser_ttl=60.0)
+    assert not {"cache-status", "server-timing"} & {*told.headers}
+
+
+@pytest.mark.parametrize(
+    ("reading", "status"),
+    [
+        (Reading("redis", "stale", -12.5), "personalize-traits; hit; ttl=-12; detail=redis"),
+        (Reading("memory", "expired", -700.0), "personalize-traits; fwd=stale; ttl=-700; detail=memory"),
+        (Reading("none", "gone"), "personalize-traits; fwd=miss; detail=none"),
+    ],
+)
+def test_a_hit_may_be_stale_and_a_miss_in_vain(reading: Reading, status: str) -> None:
+    """What was served although it was stale has a `ttl` below zero."""
+    answered = responses.answer(outcome(readings={"traits": reading}), REQUEST, browser_ttl=60.0, explained=True)
+    assert answered.headers["Cache-Status"] == status
+
+
+def test_a_recipe_without_profile_needs_has_no_cache_status() -> None:
+    """Only its own time."""
+    answered = responses.answer(outcome(), REQUEST, browser_ttl=60.0, explained=True)
+    assert answered.headers["Server-Timing"] == "recipe;dur=0.0"
+    assert "Cache-Status" not in answered.headers
 
 
 @pytest.mark.parametrize(

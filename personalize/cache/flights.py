@@ -1,0 +1,97 @@
+"""Reads that are under way: whoever wants the same meanwhile waits for the same read."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from personalize.cache.store import Stamp
+from personalize.errors import ProfileApiError
+from personalize.model import AnySection, SectionName
+from personalize.needs import SectionSpec
+from personalize.ports import Errand
+from personalize.telemetry import logs
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a flight brought: a section or the reason why not; neither if it gave way to another replica's read.
+
+    `coalesced` says that another replica had read the section.
+    """
+
+    section: AnySection | None = None
+    error: ProfileApiError | None = None
+    coalesced: bool = False
+
+
+NOTHING = Landing()
+
+_Place: TypeAlias = tuple[SectionName, tuple[str, ...]]
+"""Which section of a profile a flight reads, and which names of it."""
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A read that is under way, and what it is for.
+
+    `stamp` is the profile's in the shared tier as it was when the Profile API was asked; `None` until then.
+    """
+
+    errand: Errand
+    stamp: Stamp | None = None
+    task: "asyncio.Task[Landing]" = field(init=False)
+
+    @property
+    def landing(self) -> Landing:
+        """What it has brought; nothing while it is under way, or when it was cancelled or broke."""
+        if not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
+            return NOTHING
+        return self.task.result()
+
+
+Read: TypeAlias = Callable[[Flight], Coroutine[Any, Any, Landing]]
+"""What a flight does; it is told of itself, to note the stamp."""
+
+
+class Flights:
+    """All reads of a process: held tasks, so that no page that gives up takes others' read with it."""
+
+    def __init__(self) -> None:
+        self._by_profile: dict[str, dict[_Place, Flight]] = {}
+        self._flying: set[asyncio.Task[Landing]] = set()
+
+    def find(self, key: str, name: SectionName, spec: SectionSpec) -> Flight | None:
+        """Return the flight that brings a section, if there is one."""
+        return self._by_profile.get(key, {}).get((name, spec.asked))
+
+    def start(self, key: str, name: SectionName, spec: SectionSpec, errand: Errand, read: Read) -> Flight:
+        """Start a read; from now on it is the one that brings this section."""
+        flight = Flight(errand)
+        flight.task = asyncio.create_task(read(flight), name=f"read {name}")
+        self._by_profile.setdefault(key, {})[name, spec.asked] = flight
+        self._flying.add(flight.task)
+        flight.task.add_done_callback(lambda _: self._ended(key, (name, spec.asked), flight))
+        return flight
+
+    def leave(self, key: str) -> None:
+        """Let nobody else wait for the flights of a profile that was forgotten: what they bring is from before."""
+        self._by_profile.pop(key, None)
+
+    async def aclose(self) -> None:
+        """Cancel all that is under way and wait for its end."""
+        tasks = list(self._flying)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, key: str, place: _Place, flight: Flight) -> None:
+        """Forget a flight; a defect that broke it is told here, for perhaps nobody waits for it any more."""
+        self._flying.discard(flight.task)
+        flights = self._by_profile.get(key, {})
+        if flights.get(place) is flight:
+            del flights[place]
+            if not flights:
+                del self._by_profile[key]
+        if not flight.task.cancelled() and (error := flight.task.exception()) is not None:
+            logs.profile_read_broke(place[0], error)

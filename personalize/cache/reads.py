@@ -1,0 +1,164 @@
+"""Reads of the Profile API: one for all who want the same, in this process and in the fleet."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from personalize.cache.flights import Flight, Flights, Landing
+from personalize.cache.store import Lease, SharedStore, Stamp
+from personalize.cache.tiers import Comparison, Tiers
+from personalize.errors import ProfileApiError, ProfileNotFound, Shed
+from personalize.model import AnySection, Collection, Event, ExternalId, Section, SectionName
+from personalize.needs import SectionSpec
+from personalize.ports import Errand
+from personalize.telemetry import logs
+
+FLEET_SECONDS = 0.2
+"""What waiting for another replica's read may cost; then this one reads itself."""
+
+FLEET_POLL = 0.02
+
+CLOSE_SECONDS = 0.1
+"""What writes are given when the service stops: what was just read is worth keeping for the replica that comes next."""
+
+
+class ProfileReader(Protocol):
+    """What is asked of the Profile API's client."""
+
+    def refuses(self, errand: Errand) -> Shed | None:
+        """Return why nothing would be read, if that is known without asking anybody."""
+        ...
+
+    async def read(
+        self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand
+    ) -> dict[str, Any] | tuple[Event, ...]:
+        """Return one section's content, or raise a `ProfileApiError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One section to be read: whose, under which key of the tiers, and why."""
+
+    key: str
+    collection: Collection
+    external_id: ExternalId
+    name: SectionName
+    spec: SectionSpec
+    errand: Errand
+
+
+class Reads:
+    """Reads sections and keeps what they bring.
+
+    A read is a held task: whoever asks for the same section meanwhile waits for the same read, and an answer that comes
+    after a request's deadline still fills the tiers for the next page.
+
+    Args:
+        reader: the Profile API.
+        tiers: where sections are kept.
+        shared: hands out the right to read for the whole fleet.
+        clock: the time in seconds since the epoch.
+    """
+
+    def __init__(self, reader: ProfileReader, tiers: Tiers, shared: SharedStore, *, clock: Callable[[], float]) -> None:
+        self._reader = reader
+        self._tiers = tiers
+        self._shared = shared
+        self._clock = clock
+        self._flights = Flights()
+        self._held: set[asyncio.Task[None]] = set()
+
+    def under_way(self, order: Order, stamp: Stamp | None) -> Flight | None:
+        """Return the read that will bring a section, if there is one that did not begin before it was forgotten.
+
+        `stamp` is the profile's as it is known to be now; `None` if nobody looked.
+        """
+        flight = self._flights.find(order.key, order.name, order.spec)
+        if flight is not None and None not in {stamp, flight.stamp} and stamp != flight.stamp:
+            return None
+        return flight
+
+    def begin(self, order: Order) -> Flight:
+        """Start reading a section; from now on this is the read that brings it."""
+        return self._flights.start(order.key, order.name, order.spec, order.errand, partial(self._read, order))
+
+    def leave(self, key: str) -> None:
+        """Let nobody else wait for what was begun before a profile was forgotten."""
+        self._flights.leave(key)
+
+    def hold(self, write: Coroutine[Any, Any, None]) -> None:
+        """Let a write go on by itself: nobody's answer waits for it."""
+        task = asyncio.create_task(write, name="cache write")
+        self._held.add(task)
+        task.add_done_callback(self._written)
+
+    async def aclose(self) -> None:
+        """Give the writes a moment to end, cancel what is under way, and wait for the end of all."""
+        if self._held:
+            await asyncio.wait(self._held, timeout=CLOSE_SECONDS)
+        await self._flights.aclose()
+        writes = list(self._held)
+        for write in writes:
+            write.cancel()
+        await asyncio.gather(*writes, return_exceptions=True)
+
+    async def _read(self, order: Order, flight: Flight) -> Landing:
+        """Bring a section: from the replica that is reading it, or from the Profile API."""
+        shed = self._reader.refuses(order.errand)
+        if shed is not None:  # in a flood of unknown visitors most reads end here, and cost nobody anything
+            return Landing(error=shed)
+        until = asyncio.get_running_loop().time() + FLEET_SECONDS
+        lease = await self._shared.lease(order.key, order.name)
+        # Also with the lease in hand: another replica may have given it back just now.
+        comparison = await self._tiers.compare(order.key, {order.name: order.spec})
+        while lease is None and not _fresh(comparison, order) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(FLEET_POLL)
+            lease = await self._shared.lease(order.key, order.name)
+            comparison = await self._tiers.compare(order.key, {order.name: order.spec})
+        if _fresh(comparison, order):
+            self._release(lease)
+            return Landing(comparison.found[order.name].section, coalesced=True)
+        if lease is None and order.errand.priority == "refresh":
+            return Landing(coalesced=True)  # somebody is at it, and nobody waits
+        flight.stamp = comparison.stamp
+        return await self._from_profile_api(order, comparison, lease)
+
+    async def _from_profile_api(self, order: Order, comparison: Comparison, lease: Lease | None) -> Landing:
+        """Read one section and keep it; a failure is a value, for perhaps nobody waits any more to catch it."""
+        try:
+            section = await self._section(order)
+        except ProfileApiError as error:
+            self._release(lease)
+            return Landing(error=error)
+        self._tiers.keep(order.key, order.name, section, comparison)
+        self.hold(self._share(order, section, comparison, lease))
+        return Landing(section)
+
+    async def _section(self, order: Order) -> AnySection:
+        fetched_at = self._clock()  # from before the read: what changes meanwhile must not look newer than it is
+        content: Any = None
+        with suppress(ProfileNotFound):
+            content = await self._reader.read(order.collection, order.external_id, order.spec, order.errand)
+        return Section(content, order.spec.asked, fetched_at)
+
+    async def _share(self, order: Order, section: AnySection, comparison: Comparison, lease: Lease | None) -> None:
+        await self._tiers.share(order.key, order.name, section, comparison)
+        if lease is not None:
+            await lease.release()
+
+    def _release(self, lease: Lease | None) -> None:
+        if lease is not None:
+            self.hold(lease.release())
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._held.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.cache_write_broke(error)
+
+
+def _fresh(comparison: Comparison, order: Order) -> bool:
+    return comparison.found[order.name].judgement.standing == "fresh"

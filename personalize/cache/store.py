@@ -1,0 +1,105 @@
+"""What the shared tier is to the policy, and what stands in for it where a process is alone."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from personalize.model import AnySection, SectionName
+
+Stamp: TypeAlias = bytes
+"""A profile's mark in the shared tier, which changes whenever the profile is forgotten; empty if it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the shared tier has of a profile: its stamp, and those of its sections that were asked for."""
+
+    stamp: Stamp = b""
+    sections: Mapping[SectionName, AnySection] = field(default_factory=dict)
+
+
+class Lease(Protocol):
+    """The right to read a section for the whole fleet."""
+
+    async def release(self) -> None:
+        """Let others read it."""
+        ...
+
+
+class SharedStore(Protocol):
+    """The tier that replicas share. None of its verbs raises or takes long, whatever state the tier is in."""
+
+    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
+        """Return what is known of a profile's named sections; `None` when the tier does not answer."""
+        ...
+
+    async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
+        """Keep one section, unless the profile was forgotten since it had this stamp."""
+        ...
+
+    async def lease(self, key: str, name: SectionName) -> Lease | None:
+        """Return the right to read a section, if nobody else has it; also when the tier does not answer."""
+        ...
+
+    async def relate(self, key: str, others: Iterable[str]) -> None:
+        """Remember that other profiles' keys stand for the same person."""
+        ...
+
+    async def forget(self, key: str) -> frozenset[str] | None:
+        """Forget a profile and change its stamp; return the keys that stood for the same person, `None` on failure."""
+        ...
+
+    async def tell(self, keys: Iterable[str]) -> bool:
+        """Tell every replica that these profiles were forgotten; return whether that was said."""
+        ...
+
+    async def listen(self, heard: Callable[[str], None]) -> None:
+        """Call `heard` with each profile that any replica tells to be forgotten, until cancelled."""
+        ...
+
+    def trusts(self, checked: float) -> bool:
+        """Whether what was compared with this tier at a monotonic time cannot have been forgotten unheard since."""
+        ...
+
+
+class _Free:
+    """The right to read what nobody else could be reading."""
+
+    async def release(self) -> None:
+        """Nobody waits for it."""
+
+
+FREE: Lease = _Free()
+
+
+class Alone:
+    """The shared tier of a process that shares nothing: it never answers, and there is nobody to tell."""
+
+    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:  # noqa: ARG002
+        """Know nothing."""
+        return None
+
+    async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
+        """Keep nothing."""
+
+    async def lease(self, key: str, name: SectionName) -> Lease | None:  # noqa: ARG002
+        """Let it read."""
+        return FREE
+
+    async def relate(self, key: str, others: Iterable[str]) -> None:
+        """Keep nothing."""
+
+    async def forget(self, key: str) -> frozenset[str] | None:  # noqa: ARG002
+        """Have nothing to forget."""
+        return frozenset()
+
+    async def tell(self, keys: Iterable[str]) -> bool:  # noqa: ARG002
+        """Have nobody to tell."""
+        return True
+
+    async def listen(self, heard: Callable[[str], None]) -> None:
+        """Have nobody to hear from."""
+
+    def trusts(self, checked: float) -> bool:  # noqa: ARG002
+        """Trust oneself."""
+        return True

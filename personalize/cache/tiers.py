@@ -1,0 +1,135 @@
+"""The tiers before the Profile API, as one: memory first, then what replicas share."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from personalize.cache import entry
+from personalize.cache.entry import GONE, Ages, Judgement
+from personalize.cache.lookups import Lookups
+from personalize.cache.memory import Kept, MemoryStore
+from personalize.cache.store import Known, SharedStore, Stamp
+from personalize.model import AnySection, SectionName, Tier
+from personalize.needs import SectionSpec
+from personalize.telemetry.metrics import Metrics
+
+_RANK = {"fresh": 3, "stale": 2, "expired": 1, "gone": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the tiers have of one section, where it was, and how it stands.
+
+    `stamp` is the profile's in the shared tier, if that was asked and answered.
+    """
+
+    section: AnySection | None
+    tier: Tier
+    judgement: Judgement
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is known of a profile after the shared tier was asked, at `checked` of the monotonic clock.
+
+    `stamp` is the profile's there, and `None` when the shared tier did not answer.
+    """
+
+    found: Mapping[SectionName, Found]
+    stamp: Stamp | None
+    checked: float
+
+
+class Tiers:
+    """Looks sections up, and keeps them, in both tiers.
+
+    What memory has is served without asking anybody as long as nothing can have been forgotten unheard; else it is
+    compared with the shared tier first, by the profile's stamp.
+
+    Args:
+        memory: the in-process tier.
+        shared: the tier that replicas share.
+        ages: until when what is cached is good for what.
+        metrics: counts which tier answered.
+        clock: the time in seconds since the epoch.
+    """
+
+    def __init__(
+        self, memory: MemoryStore, shared: SharedStore, *, ages: Ages, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._ages = ages
+        self._metrics = metrics
+        self._clock = clock
+        self._lookups = Lookups(self.compare)
+
+    def judge(self, section: AnySection | None, spec: SectionSpec) -> Judgement:
+        """Return how a section stands now."""
+        return GONE if section is None else entry.judge(section, spec, self._clock(), self._ages)
+
+    async def look_up(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> dict[SectionName, Found]:
+        """Return what is known of a profile's sections, in one round trip to the shared tier at most."""
+        found = {name: one for name, spec in specs.items() if (one := self._remembered(key, name, spec)) is not None}
+        unsure = {name: spec for name, spec in specs.items() if name not in found}
+        if unsure:
+            comparison = await self._lookups.look_up(key, unsure)
+            found |= {name: replace(one, stamp=comparison.stamp) for name, one in comparison.found.items()}
+        for name, one in found.items():
+            self._metrics.cache_reads.labels(name, one.tier).inc()
+        return found
+
+    async def compare(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> Comparison:
+        """Return the better of what memory and the shared tier know, and let memory know it too."""
+        checked = time.monotonic()
+        known = await self._shared.read(key, specs)
+        found = {name: self._better(key, name, spec, known, checked) for name, spec in specs.items()}
+        return Comparison(found, None if known is None else known.stamp, checked)
+
+    def keep(self, key: str, name: SectionName, section: AnySection, comparison: Comparison) -> None:
+        """Let memory know a section that was read after a comparison."""
+        self._memory.write(key, name, Kept(section, comparison.stamp, comparison.checked))
+
+    async def share(self, key: str, name: SectionName, section: AnySection, comparison: Comparison) -> None:
+        """Let the other replicas know it, unless the profile was forgotten since, or nobody knows whether it was."""
+        if comparison.stamp is not None:
+            await self._shared.write(key, name, section, comparison.stamp)
+
+    def leave(self, key: str) -> None:
+        """Let nobody else wait for what was looked up before a profile was forgotten."""
+        self._lookups.leave(key)
+
+    async def aclose(self) -> None:
+        """End all that is under way."""
+        await self._lookups.aclose()
+
+    def _remembered(self, key: str, name: SectionName, spec: SectionSpec) -> Found | None:
+        """Return what memory has of a section if that can be served as it is, else `None`."""
+        kept = self._memory.read(key, name)
+        if kept is None or not self._shared.trusts(kept.checked):
+            return None
+        judgement = self.judge(kept.section, spec)
+        return Found(kept.section, "memory", judgement) if judgement.standing in {"fresh", "stale"} else None
+
+    def _better(self, key: str, name: SectionName, spec: SectionSpec, known: Known | None, checked: float) -> Found:
+        mine = self._memory.read(key, name)
+        if known is None or (mine is not None and mine.checked >= checked):  # nobody to ask; or it landed meanwhile
+            return self._found(mine.section if mine else None, "memory", spec)
+        if mine is not None and mine.stamp != known.stamp and (mine.stamp is not None or known.stamp):
+            self._memory.discard(key, name)  # it was forgotten since, or nobody knows whether it was
+            mine = None
+        ours = self._found(mine.section if mine else None, "memory", spec)
+        theirs = self._found(known.sections.get(name), "redis", spec)
+        better = max(ours, theirs, key=_worth)
+        if better.section is not None:
+            self._memory.write(key, name, Kept(better.section, known.stamp, checked))
+        return better
+
+    def _found(self, section: AnySection | None, tier: Tier, spec: SectionSpec) -> Found:
+        judgement = self.judge(section, spec)
+        return Found(None, "none", GONE) if judgement.standing == "gone" else Found(section, tier, judgement)
+
+
+def _worth(found: Found) -> tuple[int, float]:
+    return _RANK[found.judgement.standing], found.section.fetched_at if found.section else 0.0

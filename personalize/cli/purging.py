@@ -1,0 +1,75 @@
+"""`personalize purge`: forget a person everywhere, now."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from prometheus_client import CollectorRegistry
+
+from personalize import settings
+from personalize.app import Profiles, cached_profiles, id_rules
+from personalize.errors import BadParameter, ConfigurationError, ProfileApiError, ProfileNotFound
+from personalize.model import Collection, ExternalId
+from personalize.profile_api.client import turned
+from personalize.telemetry.metrics import Metrics
+
+MAX_PAGES = 20
+"""Pages of ids that are asked for: 500 ids of one person."""
+
+SECONDS = 5.0
+"""What Segment may take to name a person's ids."""
+
+NOT_TAKEN = 3
+
+
+def purge(
+    external_ids: Annotated[
+        list[str], typer.Argument(help="Ids of the person, each an id type and a value, like user_id:ada.")
+    ],
+    collection: Annotated[Collection, typer.Option(help="Whose profile: a user's or an account's.")] = "users",
+) -> None:
+    """Forget what is cached of a person, under every id, in Redis and in every process.
+
+    Segment is asked for the person's other ids; the next page asks it anew. Exits with 3 if Redis did not take it.
+    """
+    loaded = settings.load()
+    if loaded.redis_url is None:
+        raise ConfigurationError(
+            "PERSONALIZE_REDIS_URL is not set: each process remembers for itself, and only its restart makes it forget."
+        )
+    try:
+        named = [id_rules(loaded).parsed("external_id", one) for one in external_ids]
+    except BadParameter as error:
+        raise typer.BadParameter(str(error)) from None
+    profiles = cached_profiles(loaded, Metrics(CollectorRegistry()))
+    taken = asyncio.run(_purged(profiles, collection, named))
+    if not taken:
+        typer.echo("Redis did not take it: they may still be served. Try again.", err=True)
+        raise typer.Exit(NOT_TAKEN)
+    typer.echo("Forgotten, in Redis and in every process.")
+
+
+async def _purged(profiles: Profiles, collection: Collection, named: list[ExternalId]) -> bool:
+    async with profiles.opened():
+        others = [other for one in named for other in await _others(profiles, collection, one)]
+        return await profiles.source.forget(collection, [*named, *others])
+
+
+async def _others(profiles: Profiles, collection: Collection, one: ExternalId) -> list[ExternalId]:
+    """Return the ids that Segment knows of the same person; none, and a word about it, if it cannot be asked."""
+    found: list[ExternalId] = []
+    try:
+        async with asyncio.timeout(SECONDS):
+            pages = turned(
+                lambda cursor: profiles.client.external_ids(collection, one, next_page=cursor), most=MAX_PAGES
+            )
+            async for page in pages:
+                found += [ExternalId(told.type, told.id) for told in page.data]
+    except ProfileNotFound:
+        return []
+    except (ProfileApiError, TimeoutError) as error:
+        reason = str(error) or "it did not answer in time."
+        typer.echo(
+            f"Segment could not name the person's other ids, only those known here are forgotten: {reason}", err=True
+        )
+    return found

@@ -1,0 +1,215 @@
+"""A cached source with its parts at hand, over a shared tier that several of them may share."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from personalize.cache.entry import Ages
+from personalize.cache.memory import MemoryStore
+from personalize.cache.source import CachedSource
+from personalize.cache.store import Known, Lease, Stamp
+from personalize.errors import Shed
+from personalize.model import AnySection, Collection, Event, ExternalId, SectionName, Snapshot
+from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.ports import Ask, Errand, Priority
+from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.pseudonym import Pseudonyms
+
+NOW = 1_000_000.0
+ADA = ExternalId("user_id", "ada@example.test")
+BOB = ExternalId("user_id", "bob@example.test")
+PLAN = TraitsSpec(("plan",), ttl=300)
+VIEWED = EventsSpec((Events("Viewed"),), ttl=60)
+TRAITS: dict[SectionName, SectionSpec] = {"traits": PLAN}
+BOTH: dict[SectionName, SectionSpec] = {"traits": PLAN, "events": VIEWED}
+AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
+PSEUDONYMS = Pseudonyms(b"key")
+
+Content = dict[str, Any] | tuple[Event, ...]
+
+
+def key_of(external_id: ExternalId, collection: Collection = "users") -> str:
+    return PSEUDONYMS(collection, str(external_id))
+
+
+class Clock:
+    """The time, which a test steps."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Reader:
+    """A Profile API that tells each visitor's id as the trait, once its gate is open; it records what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.errands: list[Errand] = []
+        self.failures: dict[str, Exception] = {}
+        self.refusal: Shed | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.reached = asyncio.Event()
+        self.cancelled = 0
+        self.during: Callable[[], None] = lambda: None
+        self.tells: Callable[[ExternalId], object] = lambda external_id: external_id.value
+
+    def refuses(self, errand: Errand) -> Shed | None:
+        return self.refusal
+
+    async def read(self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand) -> Content:
+        self.asked.append(f"{collection} {external_id.value} {','.join(spec.names)}")
+        self.errands.append(errand)
+        self.reached.set()
+        told = self.tells(external_id)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.during()
+        for name in spec.names:
+            if name in self.failures:
+                raise self.failures[name]
+        return dict.fromkeys(spec.names, told) if isinstance(spec, TraitsSpec) else ()
+
+
+class Right:
+    """A lease of the double below."""
+
+    def __init__(self, leases: set[tuple[str, str]], place: tuple[str, str]) -> None:
+        self._leases, self._place = leases, place
+
+    async def release(self) -> None:
+        self._leases.discard(self._place)
+
+
+class Shared:
+    """What the shared tier promises, in a dictionary: it records its calls, may be away, slow, or deaf."""
+
+    def __init__(self) -> None:
+        self.stamps: dict[str, Stamp] = {}
+        self.sections: dict[tuple[str, SectionName], AnySection] = {}
+        self.related: dict[str, set[str]] = {}
+        self.leases: set[tuple[str, str]] = set()
+        self.listeners: list[Callable[[str], None]] = []
+        self.reads: list[str] = []
+        self.writes: list[str] = []
+        self.keys: set[str] = set()
+        self.away = False
+        self.live_since: float | None = float("-inf")
+        self.delay = 0.0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
+        wanted = list(names)
+        self.keys.add(key)
+        self.reads.append(",".join(wanted))
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if self.away:
+            return None
+        found = {name: self.sections[key, name] for name in wanted if (key, name) in self.sections}
+        return Known(self.stamps.get(key, b""), found)
+
+    async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
+        await self.gate.wait()
+        if not self.away and self.stamps.get(key, b"") == stamp:
+            self.writes.append(name)
+            self.sections[key, name] = section
+
+    async def lease(self, key: str, name: SectionName) -> Lease | None:
+        if not self.away and (key, name) in self.leases:
+            return None
+        self.leases.add((key, name))
+        return Right(self.leases, (key, name))
+
+    async def relate(self, key: str, others: Iterable[str]) -> None:
+        self.related.setdefault(key, set()).update(others)
+
+    async def forget(self, key: str) -> frozenset[str] | None:
+        if self.away:
+            return None
+        self.stamps[key] = self.stamps.get(key, b"") + b"x"
+        self.sections = {place: section for place, section in self.sections.items() if place[0] != key}
+        return frozenset(self.related.pop(key, set()))
+
+    async def tell(self, keys: Iterable[str]) -> bool:
+        if not self.away:
+            for key in keys:
+                for heard in self.listeners:
+                    heard(key)
+        return not self.away
+
+    async def listen(self, heard: Callable[[str], None]) -> None:
+        self.listeners.append(heard)
+
+    def trusts(self, checked: float) -> bool:
+        return self.live_since is not None and checked >= self.live_since
+
+
+class House:
+    """A source with its parts at hand."""
+
+    def __init__(self, shared: Shared | None = None, clock: Clock | None = None, reader: Reader | None = None) -> None:
+        self.clock = clock or Clock()
+        self.reader = reader or Reader()
+        self.shared = shared or Shared()
+        self.metrics = Metrics(CollectorRegistry())
+        self.monotonic = Clock()
+        self.memory = MemoryStore(keep=AGES.stale, metrics=self.metrics)
+        self.source = CachedSource(
+            self.reader,
+            self.memory,
+            self.shared,
+            pseudonyms=PSEUDONYMS,
+            ages=AGES,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+
+    async def fetch(
+        self,
+        external_id: ExternalId = ADA,
+        sections: Mapping[SectionName, SectionSpec] = TRAITS,
+        *,
+        within: float = 5.0,
+        collection: Collection = "users",
+        priority: Priority = "page",
+        aliases: tuple[ExternalId, ...] = (),
+    ) -> Snapshot:
+        """Fetch, and let what that leaves behind be done."""
+        deadline = asyncio.get_running_loop().time() + within
+        snapshot = await self.source.fetch(Ask(collection, external_id, sections, deadline, priority, aliases))
+        await settled()
+        return snapshot
+
+    def forget_here(self, external_id: ExternalId = ADA) -> None:
+        """Let this process alone lose a profile, as for want of room."""
+        for name in ("traits", "events"):
+            self.memory.discard(key_of(external_id), name)
+
+    def served(self, tier: str, section: str = "traits") -> float:
+        return self._value("personalize_cache_reads_total", section=section, tier=tier)
+
+    def counted(self, outcome: str, section: str = "traits") -> float:
+        return self._value("personalize_sections_total", section=section, outcome=outcome)
+
+    def _value(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0
+
+
+async def settled() -> None:
+    """Let what is ready to run be done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def content(snapshot: Snapshot, section: SectionName = "traits") -> object:
+    return snapshot.sections[section].content

@@ -1,0 +1,199 @@
+"""Replicas over one shared tier: one reads for all, and what one forgets is forgotten everywhere."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from personalize.errors import ServerFault
+from personalize.model import ExternalId
+from tests.unit.cache.house import ADA, BOB, BOTH, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
+
+ANONYMOUS = ExternalId("anonymous_id", "a-device")
+PHONE = ExternalId("anonymous_id", "a-phone")
+
+
+class Fleet:
+    """Two replicas of one deployment."""
+
+    def __init__(self) -> None:
+        self.shared, self.clock, self.reader = Shared(), Clock(), Reader()
+        self.one, self.two = (House(self.shared, self.clock, self.reader) for _ in range(2))
+
+
+@pytest.fixture
+async def fleet() -> AsyncIterator[Fleet]:
+    fleet = Fleet()
+    await fleet.one.source.listen()
+    await fleet.two.source.listen()
+    yield fleet
+    await fleet.one.source.aclose()
+    await fleet.two.source.aclose()
+
+
+async def test_one_replica_reads_for_all(fleet: Fleet) -> None:
+    """The other waits for what the first one brings."""
+    fleet.reader.gate.clear()
+    pages = [asyncio.create_task(house.fetch()) for house in (fleet.one, fleet.two) for _ in range(10)]
+    await fleet.reader.reached.wait()
+    await settled()
+    fleet.reader.gate.set()
+    assert {str(content(await page)) for page in pages} == {str({"plan": ADA.value})}
+    assert len(fleet.reader.asked) == 1
+    assert fleet.two.counted("coalesced") == 10
+
+
+async def test_the_other_replica_takes_over_when_the_reader_fails(fleet: Fleet) -> None:
+    """Its failure is its own: whoever waited reads, at once."""
+    fleet.reader.failures["plan"] = ServerFault("no luck")
+    fleet.reader.gate.clear()
+    first = asyncio.create_task(fleet.one.fetch())
+    await fleet.reader.reached.wait()
+    second = asyncio.create_task(fleet.two.fetch())
+    await settled()
+    fleet.reader.gate.set()
+    assert (await first).missing == {"traits"}
+    fleet.reader.failures.clear()
+    assert content(await second) == {"plan": ADA.value}
+    assert len(fleet.reader.asked) == 2
+
+
+async def test_a_replica_that_died_while_reading_delays_nobody_for_long(fleet: Fleet) -> None:
+    """Its right to read is still taken; after 200 ms the other one reads all the same."""
+    fleet.shared.leases.add((key_of(ADA), "traits"))
+    assert content(await fleet.one.fetch(within=5)) == {"plan": ADA.value}
+
+
+async def test_a_refresh_leaves_the_read_to_whoever_is_at_it(fleet: Fleet) -> None:
+    """Nobody waits for it."""
+    await fleet.one.fetch()
+    fleet.clock.now += 400
+    fleet.shared.leases.add((key_of(ADA), "traits"))
+    assert (await fleet.one.fetch()).failed == set()
+    await asyncio.sleep(0.25)
+    assert len(fleet.reader.asked) == 1
+
+
+async def test_a_refresh_takes_what_another_replica_has_read_meanwhile(fleet: Fleet) -> None:
+    """Without a call."""
+    await fleet.one.fetch()
+    await fleet.two.fetch()
+    fleet.clock.now += 400
+    await fleet.one.fetch()
+    await fleet.two.fetch()
+    assert (await fleet.two.fetch()).fresh_for == 300
+    assert len(fleet.reader.asked) == 2
+
+
+async def test_while_the_shared_tier_is_away_each_reads_for_itself(fleet: Fleet) -> None:
+    """And goes on with what it knows."""
+    fleet.shared.away, fleet.shared.live_since = True, None
+    for house in (fleet.one, fleet.two, fleet.one, fleet.two):
+        assert content(await house.fetch()) == {"plan": ADA.value}
+    assert len(fleet.reader.asked) == 2
+    assert fleet.shared.writes == []
+
+
+async def test_what_was_read_while_the_shared_tier_was_away_is_kept_when_it_is_back(fleet: Fleet) -> None:
+    """Nothing says that it was forgotten."""
+    fleet.shared.away, fleet.shared.live_since = True, None
+    await fleet.one.fetch()
+    fleet.shared.away = False
+    await fleet.one.fetch()
+    assert len(fleet.reader.asked) == 1
+
+
+async def test_what_may_have_been_forgotten_while_the_shared_tier_was_away_is_not_served(fleet: Fleet) -> None:
+    """Its stamp there is not empty, and nobody knows what it was when this was read."""
+    await fleet.two.fetch()
+    fleet.shared.away, fleet.shared.live_since = True, None
+    await fleet.one.fetch()
+    fleet.shared.away = False
+    fleet.shared.listeners.clear()
+    await fleet.two.source.forget("users", [ADA])
+    fleet.reader.tells = lambda _: "new"
+    assert content(await fleet.one.fetch()) == {"plan": "new"}
+
+
+async def test_what_is_forgotten_is_forgotten_in_every_replica(fleet: Fleet) -> None:
+    """The next page anywhere reads anew."""
+    await fleet.one.fetch(sections=BOTH)
+    await fleet.two.fetch(sections=BOTH)
+    fleet.reader.tells = lambda _: "new"
+    assert await fleet.one.source.forget("users", [ADA])
+    assert content(await fleet.two.fetch()) == content(await fleet.one.fetch()) == {"plan": "new"}
+    assert fleet.shared.stamps[key_of(ADA)]
+
+
+async def test_a_replica_that_heard_nothing_compares_before_it_serves(fleet: Fleet) -> None:
+    """Messages may be lost; stamps are not."""
+    await fleet.one.fetch()
+    await fleet.two.fetch()
+    fleet.shared.listeners.clear()
+    await fleet.one.source.forget("users", [ADA])
+    fleet.reader.tells = lambda _: "new"
+    fleet.shared.live_since = None
+    assert content(await fleet.two.fetch()) == {"plan": "new"}
+
+
+async def test_a_read_from_before_does_not_bring_back_what_was_forgotten(fleet: Fleet) -> None:
+    """Neither here, nor in the shared tier, nor in a replica that did not hear; and nobody new waits for it."""
+    fleet.reader.gate.clear()
+    pages = [asyncio.create_task(house.fetch()) for house in (fleet.one, fleet.two)]
+    await fleet.reader.reached.wait()
+    await settled()
+    await fleet.two.source.forget("users", [ADA])
+    fleet.reader.tells = lambda _: "new"
+    after = asyncio.create_task(fleet.one.fetch())
+    await settled()
+    fleet.reader.gate.set()
+    await asyncio.gather(*pages)
+    assert content(await after) == {"plan": "new"}
+    assert content(await fleet.two.fetch()) == content(await fleet.one.fetch()) == {"plan": "new"}
+    assert [section.content for section in fleet.shared.sections.values()] == [{"plan": "new"}]
+
+
+async def test_a_lookup_from_before_does_not_either(fleet: Fleet) -> None:
+    """The shared tier's answer was on its way when the profile was forgotten."""
+    await fleet.one.fetch()
+    fleet.shared.delay = 0.01
+    lookup = asyncio.create_task(fleet.two.fetch())
+    await settled()
+    old = dict(fleet.shared.sections)
+    fleet.shared.delay = 0
+    await fleet.one.source.forget("users", [ADA])
+    fleet.shared.sections = old  # as the answer on its way says
+    await lookup
+    fleet.shared.sections = {}
+    fleet.reader.tells = lambda _: "new"
+    assert content(await fleet.two.fetch()) == {"plan": "new"}
+
+
+async def test_ids_asked_together_are_forgotten_together(fleet: Fleet) -> None:
+    """Whichever of them is named, wherever they were learnt."""
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    await fleet.one.fetch(ANONYMOUS, aliases=(ADA,))
+    await fleet.two.fetch(PHONE, aliases=(ADA,))
+    await fleet.two.fetch(BOB)
+    assert await fleet.two.source.forget("users", [ANONYMOUS])
+    assert {key for key, _ in fleet.shared.sections} == {key_of(BOB)}
+    asked = len(fleet.reader.asked)
+    for external_id in (ADA, ANONYMOUS, PHONE, BOB):
+        await fleet.two.fetch(external_id)
+    assert len(fleet.reader.asked) == asked + 3
+
+
+async def test_ids_of_nobody_are_not_remembered(fleet: Fleet) -> None:
+    """Whoever makes up pairs of ids must not fill the tiers with them."""
+    fleet.reader.failures["plan"] = ServerFault("no luck")
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    assert fleet.shared.related == {}
+
+
+async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet) -> None:
+    """This process forgets all the same."""
+    await fleet.one.fetch(sections=TRAITS)
+    fleet.shared.away = True
+    assert not await fleet.one.source.forget("users", [ADA])
+    fleet.reader.tells = lambda _: "new"
+    assert content(await fleet.one.fetch()) == {"plan": "new"}

@@ -1,0 +1,163 @@
+"""Whatever happens in whatever order: nobody sees another's data, nothing is too old, and what was forgotten is gone.
+
+Two replicas with one shared tier go through random steps; a read tells whose it is and which of all reads it was, so
+that every answer can be judged by itself.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from personalize.cache import reads, source
+from personalize.errors import ProfileNotFound, ServerFault
+from personalize.model import Collection, ExternalId
+from personalize.needs import SectionSpec
+from personalize.ports import Ask, Errand
+from tests.unit.cache.house import AGES, TRAITS, Clock, House, Reader, Shared, settled
+
+VISITORS = [ExternalId("user_id", f"u{number}") for number in range(2)]
+
+visitors = st.sampled_from(VISITORS)
+replicas = st.integers(0, 1)
+fetch = st.tuples(st.just("fetch"), replicas, visitors)
+land = st.tuples(st.just("land"), st.integers(0, 2), st.sampled_from(["answer", "answer", "fail", "unknown"]))
+forget = st.tuples(st.just("forget"), replicas, visitors)
+crowd_out = st.tuples(st.just("crowd out"), replicas, visitors)
+step = st.tuples(st.just("step"), st.sampled_from([1.0, 29.0, 301.0, 601.0, 90_000.0, -3600.0]), st.none())
+hear = st.tuples(st.just("hear"), st.booleans(), st.none())
+away = st.tuples(st.just("away"), st.booleans(), st.none())
+
+usual = st.one_of(fetch, land, forget)
+steps = st.lists(st.one_of(usual, usual, usual, crowd_out, step, hear, away), min_size=8, max_size=40)
+"""What can happen; the usual things often enough for them to meet in every order."""
+
+
+class Api(Reader):
+    """A Profile API whose reads land when a test says so, each telling whose it is and its number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.open: list[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
+
+    async def read(
+        self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand
+    ) -> dict[str, Any]:
+        self.number += 1
+        told = {"plan": f"{external_id.value} {self.number}"}
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.open.append((told, answer))
+        return await answer
+
+    def land(self, place: int, how: str) -> None:
+        if not self.open:
+            return
+        told, answer = self.open.pop(place % len(self.open))
+        if answer.done():  # its replica has closed
+            return
+        if how == "answer":
+            answer.set_result(told)
+        else:
+            answer.set_exception(ProfileNotFound("none") if how == "unknown" else ServerFault("no luck"))
+
+
+@dataclass
+class World:
+    """Two replicas, what they read, and since which read each visitor may be known."""
+
+    api: Api = field(default_factory=Api)
+    shared: Shared = field(default_factory=Shared)
+    clock: Clock = field(default_factory=Clock)
+    pages: list[asyncio.Task[None]] = field(default_factory=list)
+    forgotten_at: dict[ExternalId, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.houses = [House(self.shared, self.clock, self.api) for _ in range(2)]
+
+    async def take(self, step: tuple[Any, ...]) -> None:
+        """Let one thing happen."""
+        what, first, second = step
+        if what == "fetch":
+            self.pages.append(asyncio.create_task(self.page(self.houses[first], second)))
+        elif what == "land":
+            self.api.land(first, second)
+        elif what == "forget":
+            await self.forget(self.houses[first], second)
+        elif what == "step":
+            self.clock.now += first
+        elif what == "hear":
+            await self.hear(hearing=first)
+        elif what == "away":
+            self.shared.away = first
+            await self.hear(hearing=False)
+        else:
+            self.houses[first].forget_here(second)
+        await settled()
+
+    async def page(self, house: House, visitor: ExternalId) -> None:
+        """Fetch, and judge what came of it.
+
+        A replica that heard nothing and can ask nobody serves what it knows: nothing else can be right there.
+        """
+        since, away = self.forgotten_at.get(visitor, 0), self.shared.away
+        deadline = asyncio.get_running_loop().time() + 3600
+        snapshot = await house.source.fetch(Ask("users", visitor, TRAITS, deadline))
+        section = snapshot.sections.get("traits")
+        assert (section is None) == bool(snapshot.missing)
+        if section is not None:
+            assert self.clock.now - section.fetched_at < AGES.stale, "too old"
+        if section is not None and isinstance(section.content, dict):
+            whose, number = section.content["plan"].split(" ")
+            assert whose == visitor.value, "another visitor's"
+            assert int(number) > since or away, "forgotten"
+
+    async def forget(self, house: House, visitor: ExternalId) -> None:
+        """Forget, and remember the last read that was begun before: it and those before it are gone for good."""
+        before = self.api.number
+        if await house.source.forget("users", [visitor]):
+            self.forgotten_at[visitor] = before
+
+    async def hear(self, *, hearing: bool) -> None:
+        """Let messages between the replicas be lost, or be heard again: from then on."""
+        self.shared.listeners.clear()
+        self.shared.live_since = time.monotonic() if hearing else None
+        if hearing:
+            for house in self.houses:
+                await house.source.listen()
+
+    async def end(self) -> None:
+        """Let all reads land, and see that every page was answered as it should be."""
+        for house in self.houses:
+            await house.source.aclose()
+        await asyncio.gather(*self.pages)
+
+
+@given(steps)
+@example(
+    [
+        ("hear", False, None),
+        ("fetch", 0, VISITORS[0]),
+        ("fetch", 1, VISITORS[0]),
+        ("forget", 0, VISITORS[0]),
+        ("fetch", 1, VISITORS[0]),
+        ("land", 1, "answer"),
+    ]
+)
+@settings(max_examples=600, deadline=None)
+def test_random_histories_keep_the_promises(history: list[tuple[Any, ...]]) -> None:
+    """No other visitor's data, nothing past its hard limit, nothing that was forgotten."""
+
+    async def run() -> None:
+        world = World()
+        await world.hear(hearing=True)
+        for step in history:
+            await world.take(step)
+        await world.end()
+
+    with mock.patch.object(reads, "FLEET_SECONDS", 0.0), mock.patch.object(source, "REFRESH_PAUSE", 0.0):
+        asyncio.run(run())
