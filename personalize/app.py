@@ -71,7 +71,7 @@ def create_app(settings: Settings, *, recipes: Registry | None = None, transport
         metrics=metrics,
     )
     app = Starlette(
-        routes=routes(answers, Operations(metrics.registry)),
+        routes=routes(answers, Operations(metrics)),
         middleware=[
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
@@ -90,6 +90,7 @@ class Profiles:
 
     source: CachedSource
     client: ProfileClient
+    guard: Guard
     connection: Connection | None
 
     @asynccontextmanager
@@ -132,20 +133,21 @@ def cached_profiles(settings: Settings, metrics: Metrics, transport: Transport |
     client = profile_client(settings, token, metrics, transport)
     connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
     budget = Budget(connection, name=space, rate=settings.rate_limit, fleet_size=settings.fleet_size or 1)
+    guard = Guard(budget, metrics=metrics, reread_token=token.reread)
     source = CachedSource(
-        SectionReader(client, Guard(budget, metrics=metrics, reread_token=token.reread)),
+        SectionReader(client, guard),
         MemoryStore(keep=settings.stale_ttl, metrics=metrics),
-        None if connection is None else _shared(settings, connection, space),
+        None if connection is None else _shared(settings, connection, space, metrics),
         pseudonyms=pseudonyms,
         ages=Ages(revalidate=settings.revalidate_ttl, stale=settings.stale_ttl, negative=settings.negative_ttl),
         metrics=metrics,
     )
-    return Profiles(source, client, connection)
+    return Profiles(source, client, guard, connection)
 
 
-def _shared(settings: Settings, connection: Connection, space: str) -> RedisStore:
+def _shared(settings: Settings, connection: Connection, space: str, metrics: Metrics) -> RedisStore:
     """Return the tier that replicas of one space share."""
-    invalidations = Invalidations(connection, channel=f"personalize:forgotten:{space}")
+    invalidations = Invalidations(connection, channel=f"personalize:forgotten:{space}", metrics=metrics)
     expires = Expiry(known=settings.stale_ttl, unknown=2 * settings.negative_ttl + 1)
     return RedisStore(connection, Locks(connection), invalidations, expires)
 

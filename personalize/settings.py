@@ -118,7 +118,8 @@ def _redis_url(url: SecretStr) -> SecretStr:
         many = parts.scheme.endswith(("+sentinel", "+cluster"))
         sound = (
             _REDIS_FORMS.get(parts.scheme, _NEVER).fullmatch(f"{parts.path}?{parts.query}")
-            and all((host.port or 1) > 0 for host in hosts)
+            and all(host.port != 0 for host in hosts)
+            and not parts.fragment  # the rest of a password with a bare #
             and (many or len(hosts) == 1)
             and (not many or all(host.hostname for host in hosts))
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
 
 
@@ -28,6 +29,12 @@ def real_part(name: str) -> str:
     if "REQUIRE_REAL_PARTS" in os.environ:
         pytest.fail(f"{name} is not installed")
     pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def news() -> None:
+    """Let what an earlier test has logged be told again."""
+    logs.tell_anew()
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.processes import wait_until
 
@@ -29,6 +31,11 @@ needs_redis = pytest.mark.skipif(
 )
 
 
+def looking(port: int, password: str | None = None) -> "redis.Redis":
+    """Return a client that says at once what is wrong."""
+    return redis.Redis(port=port, password=password, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+
 @dataclass
 class Server:
     """A redis-server process of our own on a port of this machine, and a plain client to look into it."""
@@ -40,7 +47,7 @@ class Server:
     client: "redis.Redis" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = redis.Redis(port=self.port, socket_timeout=5)
+        self.client = looking(self.port)
 
     @property
     def url(self) -> str:
@@ -52,11 +59,15 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self.launch()
+        wait_until(self.answers, f"redis-server on {self.port}", START_SECONDS)
+
+    def launch(self) -> None:
+        """Start it, without waiting."""
         assert SERVER is not None
         usual = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "")
         command = [SERVER, *self.options, *usual]  # a file of options would have to be the first
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(self.answers, f"redis-server on {self.port}", START_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to this process and no other."""
@@ -70,11 +81,14 @@ class Server:
             self.process.wait(timeout=START_SECONDS)
             self.process = None
 
+    def info(self, section: str) -> dict[str, Any]:
+        """Return what it says of itself."""
+        return self.client.info(section)
+
     def calls(self) -> dict[str, int]:
         """Return how often each command was run since the last reset, but for those of looking and of scripts."""
         looking = {"info", "config|resetstat", "client|setinfo", "hello", "ping", "select"}
-        stats = cast("dict[str, dict[str, Any]]", self.client.info("commandstats"))
-        counts = {name.removeprefix("cmdstat_"): one["calls"] for name, one in stats.items()}
+        counts = {name.removeprefix("cmdstat_"): one["calls"] for name, one in self.info("commandstats").items()}
         return {name: count for name, count in counts.items() if name not in looking}
 
     def run(self, *words: Any) -> Any:
@@ -104,7 +118,12 @@ class Guarded:
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://{','.join(one.address for one in self.sentinels)}/{SERVICE}"
+        return f"redis+sentinel://{self.hosts}/{SERVICE}"
+
+    @property
+    def hosts(self) -> str:
+        """Where the Sentinels are, as a URL has it."""
+        return ",".join(one.address for one in self.sentinels)
 
     @property
     def master(self) -> Server:
@@ -112,24 +131,35 @@ class Guarded:
         _, port = self.sentinels[0].run("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(one for one in self.servers if one.port == int(port))
 
+    def fail_over(self) -> None:
+        """Make the replica the master, as an operator would, and wait until all Sentinels name it."""
+        old = self.master
+        self.sentinels[0].run("SENTINEL", "FAILOVER", SERVICE)
+        wait_until(lambda: self.master is not old, "the failover")
+
 
 @contextmanager
-def sentinels() -> Iterator[Guarded]:
-    """Run a master with one replica and two Sentinels, of which both must agree that it is down."""
+def sentinels(password: str = "") -> Iterator[Guarded]:
+    """Run a master with one replica and two Sentinels, of which both must agree that it is down.
+
+    A password is the servers'; the Sentinels have none.
+    """
     with TemporaryDirectory(prefix="redis") as name, ExitStack() as stack:
         folder = Path(name)
-        master = _started(stack, folder)
-        replica = _started(stack, folder, "--replicaof", "127.0.0.1", str(master.port))
-        guarded = Guarded([master, replica], [_sentinel(stack, folder, master) for _ in range(2)])
+        secret = ("--requirepass", password, "--masterauth", password) if password else ()
+        master = _started(stack, folder, *secret, password=password)
+        replica = _started(stack, folder, *secret, "--replicaof", "127.0.0.1", str(master.port), password=password)
+        guarded = Guarded([master, replica], [_sentinel(stack, folder, master, password) for _ in range(2)])
         wait_until(lambda: _watched(guarded), "the Sentinels to know each other and the replica", START_SECONDS)
         yield guarded
 
 
 @dataclass
 class Cluster:
-    """Three nodes that share all slots."""
+    """Nodes that share all slots, and one that may be given some."""
 
     nodes: list[Server]
+    spare: Server | None = None
 
     @property
     def url(self) -> str:
@@ -139,12 +169,23 @@ class Cluster:
         """Return the node that a slot belongs to."""
         return next(one for one in self.nodes if slot in _slots(one))
 
+    def slot(self, key: str) -> int:
+        """Return the slot that a key is in."""
+        return int(self.nodes[0].run("CLUSTER", "KEYSLOT", key))
+
     def move(self, slot: int, to: Server) -> None:
         """Move a slot with its keys, one by one, as redis-cli would: asking nodes meanwhile are told where to go."""
-        source = self.owner(slot)
+        with self.moving(slot, to):
+            pass
+
+    @contextmanager
+    def moving(self, slot: int, to: Server, source: Server | None = None) -> Iterator[None]:
+        """Move a slot: while the body runs its keys are there already, and it is not; then it follows."""
+        source = source or self.owner(slot)
         self.begin_move(slot, source, to)
-        while keys := cast("list[bytes]", source.run("CLUSTER", "GETKEYSINSLOT", slot, 100)):
-            source.run("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", *keys)
+        _migrate(slot, source, to)
+        yield
+        _migrate(slot, source, to)
         for one in (to, source, *self.nodes):
             one.run("CLUSTER", "SETSLOT", slot, "NODE", _identity(to))
 
@@ -156,8 +197,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Run three masters that form a Cluster."""
+def cluster(*, spare: bool = False) -> Iterator[Cluster]:
+    """Run three masters that form a Cluster, and one more without slots if that is wished for."""
     with TemporaryDirectory(prefix="redis") as name, ExitStack() as stack:
         nodes = [_node(stack, Path(name), number) for number in range(3)]
         share = -(-SLOTS // len(nodes))
@@ -165,25 +206,31 @@ def cluster() -> Iterator[Cluster]:
             first, last = number * share, min((number + 1) * share, SLOTS) - 1
             node.run("CLUSTER", "ADDSLOTSRANGE", first, last)
             nodes[0].run("CLUSTER", "MEET", "127.0.0.1", node.port)
-        wait_until(lambda: all(_whole(node) for node in nodes), "the Cluster to be whole", START_SECONDS)
-        yield Cluster(nodes)
+        joined = [_node(stack, Path(name), len(nodes))] if spare else []
+        for node in joined:
+            nodes[0].run("CLUSTER", "MEET", "127.0.0.1", node.port)
+        wait_until(lambda: all(_whole(node) for node in (*nodes, *joined)), "the Cluster to be whole", START_SECONDS)
+        yield Cluster(nodes, *joined)
 
 
-def _started(stack: ExitStack, folder: Path, *options: str) -> Server:
+def _started(stack: ExitStack, folder: Path, *options: str, password: str = "") -> Server:
     one = Server(folder, _free_port(), options)
+    if password:
+        one.client = looking(one.port, password)
     stack.callback(one.stop)
     stack.callback(one.client.close)
     one.start()
     return one
 
 
-def _sentinel(stack: ExitStack, folder: Path, master: Server) -> Server:
+def _sentinel(stack: ExitStack, folder: Path, master: Server, password: str) -> Server:
     one = Server(folder, _free_port())
     config = folder / f"{one.port}.conf"
     config.write_text(
         f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
         f"sentinel down-after-milliseconds {SERVICE} 500\n"
         f"sentinel failover-timeout {SERVICE} 2000\n"
+        + (f"sentinel auth-pass {SERVICE} {password}\n" if password else "")
     )
     one.options = (str(config), "--sentinel")
     stack.callback(one.stop)
@@ -195,7 +242,13 @@ def _sentinel(stack: ExitStack, folder: Path, master: Server) -> Server:
 def _node(stack: ExitStack, folder: Path, number: int) -> Server:
     own = folder / str(number)
     own.mkdir()
-    return _started(stack, own, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+    kept = ("--cluster-allow-replica-migration", "no")  # a master that has lost its last slot stays one
+    return _started(stack, own, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", *kept)
+
+
+def _migrate(slot: int, source: Server, to: Server) -> None:
+    while keys := cast("list[bytes]", source.run("CLUSTER", "GETKEYSINSLOT", slot, 100)):
+        source.run("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", *keys)
 
 
 def _free_port() -> int:

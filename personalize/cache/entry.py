@@ -1,5 +1,6 @@
 """How a cached section stands with its age, and what it looks like at rest. Pure."""
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -101,9 +102,12 @@ def decode(name: SectionName, stored: bytes) -> AnySection:
     if decoder is None:
         raise UnreadableEntry("unknown format")
     try:
-        return decoder.decode(memoryview(stored)[1:])
+        section = decoder.decode(memoryview(stored)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableEntry(type(error).__name__) from None
+    if not math.isfinite(section.fetched_at):
+        raise UnreadableEntry("no age")
+    return section
 
 
 def _spread(fetched_at: float, jitter: float) -> float:

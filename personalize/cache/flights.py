@@ -17,11 +17,12 @@ from personalize.telemetry import logs
 class Landing:
     """What a flight brought: a section or the reason why not; neither if it gave way to another replica's read.
 
-    `coalesced` says that another replica had read the section.
+    `shared` says that it came from another replica, `coalesced` that others had asked for it before.
     """
 
     section: AnySection | None = None
     error: ProfileApiError | None = None
+    shared: bool = False
     coalesced: bool = False
 
 

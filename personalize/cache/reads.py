@@ -121,9 +121,9 @@ class Reads:
             comparison = await self._tiers.compare(order.key, {order.name: order.spec})
         if _fresh(comparison, order):
             self._release(lease)
-            return Landing(comparison.found[order.name].section, coalesced=True)
+            return Landing(comparison.found[order.name].section, shared=True, coalesced=True)
         if lease is None and order.errand.priority == "refresh":
-            return Landing(coalesced=True)  # somebody is at it, and nobody waits
+            return Landing(shared=True, coalesced=True)  # somebody is at it, and nobody waits
         flight.stamp = comparison.stamp
         return await self._from_profile_api(order, comparison, lease)
 

@@ -41,7 +41,7 @@ The expiry is only ever lengthened: that one section is not there must not short
 
 FORGET = Script(
     """
-    local others = redis.call('ZRANGE', KEYS[2], 0, -1)
+    local others = redis.call('SMEMBERS', KEYS[2])
     redis.call('DEL', KEYS[1], KEYS[2])
     local time = redis.call('TIME')
     redis.call('HSET', KEYS[1], 'stamp', time[1] .. '.' .. time[2])
@@ -53,13 +53,13 @@ FORGET = Script(
 
 RELATE = Script(
     """
-    local time = redis.call('TIME')[1]
-    for i = 3, #ARGV do redis.call('ZADD', KEYS[1], time, ARGV[i]) end
-    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])
+    for i = 3, #ARGV do
+        if redis.call('SCARD', KEYS[1]) < tonumber(ARGV[2]) then redis.call('SADD', KEYS[1], ARGV[i]) end
+    end
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
     """
 )
-"""Remember keys of the same person; the newest stay."""
+"""Remember keys of the same person; the ones that came first stay."""
 
 
 @dataclass(frozen=True, slots=True)

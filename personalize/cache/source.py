@@ -7,7 +7,7 @@ deadline; when that fails, what was last known is served, and where nothing was,
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from cachetools import TTLCache
@@ -37,8 +37,8 @@ SETBACK_SECONDS = 60.0
 MAX_SETBACKS = 50_000
 """For how long, and of how many sections, it is remembered that the last attempt was in vain."""
 
-MAX_FORGOTTEN = 200
-"""Keys that one forgetting may reach over aliases."""
+MAX_LEARNT = 500
+"""Keys that one forgetting may reach beyond the ids that it names."""
 
 _URGENCY = {"server": 0, "page": 1, "refresh": 2}
 
@@ -117,19 +117,20 @@ class CachedSource:
     async def forget(self, collection: Collection, external_ids: Iterable[ExternalId]) -> bool:
         """Forget a person in every tier and every replica, under these ids and those learnt to be the same person's.
 
-        Returns whether the shared tier took it all; what it did not take may come back from there.
+        Returns whether all of it is forgotten; what the shared tier did not take may come back from there.
         """
-        todo = {self._key(collection, one) for one in external_ids}
-        done: set[str] = set()
-        taken = True
-        while todo and len(done) < MAX_FORGOTTEN:
-            key = todo.pop()
+        named = {self._key(collection, one) for one in external_ids}
+        todo, done, taken = set(named), set[str](), True
+        while todo and len(done) < len(named) + MAX_LEARNT:
+            key = (todo & named or todo).pop()
+            todo.discard(key)
             done.add(key)
             related = await self._shared.forget(key)
             taken = taken and related is not None
             todo |= ((related or frozenset()) | self._aliases.forget(key)) - done
             self._drop(key, "here")
-        return await self._shared.tell(done) and taken
+        told = await self._shared.tell(done)
+        return told and taken and not todo
 
     async def listen(self) -> None:
         """Drop what other replicas tell to be forgotten, until cancelled."""
@@ -173,13 +174,22 @@ class CachedSource:
         """Return what reads of the Profile API bring by the deadline; nothing of what takes longer."""
         errand = Errand(ask.priority, ask.deadline)
         landed: dict[SectionName, Landing] = {}
-        wanted = list(found)
+        wanted, again = list(found), True
         while wanted:
-            flights = {name: self._joined(_order(key, ask, name, errand), found[name].stamp) for name in wanted}
+            orders = {name: _order(key, ask, name, errand) for name in wanted}
+            joined = {name for name in wanted if self._reads.under_way(orders[name], found[name].stamp) is not None}
+            flights = {name: self._joined(orders[name], found[name].stamp) for name in wanted}
             remaining = ask.deadline - asyncio.get_running_loop().time()
             await asyncio.wait([flight.task for flight in flights.values()], timeout=max(0.0, remaining))
-            landed |= {name: flight.landing for name, flight in flights.items()}
-            wanted = [name for name, flight in flights.items() if _gave_way(flight, errand)]
+            for name, flight in flights.items():
+                landing = flight.landing
+                landed[name] = replace(landing, coalesced=True) if name in joined else landing
+            wanted = [
+                name
+                for name, flight in flights.items()
+                if _gave_way(flight, errand) or (again and name in joined and flight.landing.error is not None)
+            ]
+            again = False  # somebody else's failure is not one's own: it is tried once more, for all who share it
         return landed
 
     def _joined(self, order: Order, stamp: Stamp | None) -> Flight:
@@ -199,7 +209,7 @@ class CachedSource:
         """Remember how the last attempt went."""
         if landing.section is not None:
             self._setbacks.pop((order.key, order.name), None)
-            if landing.coalesced:
+            if landing.shared:
                 self._metrics.sections.labels(order.name, "coalesced").inc()
             elif order.errand.priority == "refresh":
                 self._metrics.sections.labels(order.name, "refreshed").inc()
@@ -223,7 +233,7 @@ class CachedSource:
         tried_in_vain = brought.section is None if landing else setback is not None and setback.failed
         failed = section is None or tried_in_vain
         self._metrics.sections.labels(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
-        tier = "profile_api" if brought.section is not None and not brought.coalesced else found.tier
+        tier = "profile_api" if brought.section is not None and not brought.shared else found.tier
         reading = Reading(
             tier, found.judgement.standing, judgement.fresh_for, coalesced=brought.coalesced, seconds=seconds
         )

@@ -42,7 +42,7 @@ class SharedStore(Protocol):
         ...
 
     async def relate(self, key: str, others: Iterable[str]) -> None:
-        """Remember that other profiles' keys stand for the same person."""
+        """Remember that other profiles' keys stand for the same person; the first ones stay."""
         ...
 
     async def forget(self, key: str) -> frozenset[str] | None:

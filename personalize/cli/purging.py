@@ -1,6 +1,7 @@
 """`personalize purge`: forget a person everywhere, now."""
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from personalize import settings
 from personalize.app import Profiles, cached_profiles, id_rules
 from personalize.errors import BadParameter, ConfigurationError, ProfileApiError, ProfileNotFound
 from personalize.model import Collection, ExternalId
+from personalize.ports import Errand
 from personalize.profile_api.client import turned
 from personalize.telemetry.metrics import Metrics
 
@@ -60,9 +62,9 @@ async def _others(profiles: Profiles, collection: Collection, one: ExternalId) -
     found: list[ExternalId] = []
     try:
         async with asyncio.timeout(SECONDS):
-            pages = turned(
-                lambda cursor: profiles.client.external_ids(collection, one, next_page=cursor), most=MAX_PAGES
-            )
+            errand = Errand("server", asyncio.get_running_loop().time() + SECONDS)
+            call = partial(profiles.client.external_ids, collection, one)
+            pages = turned(lambda cursor: profiles.guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
             async for page in pages:
                 found += [ExternalId(told.type, told.id) for told in page.data]
     except ProfileNotFound:

@@ -19,8 +19,8 @@ THREADS = 2
 BUSY_SECONDS = 0.01
 """When a timer of the loop is that late, there is more to do than the machine can."""
 
-FAIR_SECONDS = 1.0
-"""What a call is then given beyond its time."""
+FAIR_SECONDS = 0.25
+"""What a call that has not begun is then given beyond its time."""
 
 
 class Lane(Generic[T]):
@@ -54,7 +54,7 @@ class Lane(Generic[T]):
         future = self._started(arguments)
         answer = asyncio.wrap_future(future)
         try:
-            await _done(answer, until)
+            await _done(future, answer, until)
         finally:
             answer.cancel()  # nothing to one that is there; one that had not even begun is not run any more
         if future.cancelled() or not future.done():
@@ -98,14 +98,14 @@ class Lane(Generic[T]):
                 future.set_exception(error)
 
 
-async def _done(answer: asyncio.Future[Any], until: float) -> None:
-    """Wait for an answer until a time, and a while longer if we ourselves are late.
+async def _done(future: "Future[Any]", answer: asyncio.Future[Any], until: float) -> None:
+    """Wait for an answer until a time; one whose call has had no turn by then, since we are busy, for a while longer.
 
-    Where the whole machine is busy a thread may have had no turn, or the loop none to hear of it: that is no overrun.
+    Where there is more to do than the machine can, that a thread has not begun is no overrun of the recipe's.
     """
     loop = asyncio.get_running_loop()
     await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
-    if not answer.done() and loop.time() - until > BUSY_SECONDS:
+    if not answer.done() and not future.running() and loop.time() - until > BUSY_SECONDS:
         await asyncio.wait([answer], timeout=FAIR_SECONDS)
     if answer.done() and not answer.cancelled():
         answer.exception()  # told by the future behind it

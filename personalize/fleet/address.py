@@ -1,22 +1,29 @@
-"""Where Redis is: a URL becomes a client of one server, of a master that Sentinels name, or of a Cluster."""
+"""Where Redis is: a URL becomes a client of one server, of the master that Sentinels name, or of a Cluster.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Nothing is connected here. What redis-py would do when Redis is away is set to nothing: a client gives up after its
+limit and tries nothing twice.
+"""
+
+import random
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+
+from personalize.fleet.cluster import Cluster
+from personalize.fleet.master import Master
 
 Client: TypeAlias = "Redis | RedisCluster"
 
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
-CLUSTER_ATTEMPTS = 2
-"""After the first one: a moved slot is asked for where it went, and there it may be moved once more."""
+CLUSTER_RETRIES = 2
+"""A node that has failed is asked for the slots' new owner, and that one for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,17 @@ class Limits:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The limits as redis-py's options: its own defaults would let one operation take a minute."""
+        """The limits as redis-py's options: its own defaults would let one operation take a minute.
+
+        To connect takes no exchange but for a password and a database: the newer protocol and the library's name would
+        each cost one, and nothing here needs them.
+        """
         return {
             "socket_timeout": self.seconds,
             "socket_connect_timeout": self.seconds,
             "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "driver_info": None,
         }
 
 
@@ -40,75 +53,80 @@ class Limits:
 class Address:
     """A Redis, by its URL.
 
-    `redis://`, `rediss://` and `unix://` name one server. `redis+sentinel://host:port,host:port/service/db` names the
-    Sentinels and what they call their master, `redis+cluster://host:port,host:port` some nodes of a Cluster; both also
-    begin with `rediss+`. A user name and a password before the hosts are for the servers, and for the Sentinels too.
+    `redis://`, `rediss://` and `unix://` name one server. `redis+sentinel://host:port,host:port/service/db` names
+    Sentinels and what they call their master, `redis+cluster://host:port,host:port` some nodes of a Cluster; with TLS
+    both begin with `rediss+`. A user name and a password before the hosts are for the servers, and for the Sentinels
+    too, unless these ask for none.
     """
 
-    url: str
-
-    @property
-    def settles(self) -> bool:
-        """Whether an operation may first have to find out where to go, which is not to be given up half way."""
-        return "+" in urlsplit(self.url).scheme
+    url: str = field(repr=False)
 
     def client(self, limits: Limits) -> Client:
-        """Return a client that has not connected yet."""
-        parts = urlsplit(self.url)
-        makers: dict[str, Callable[[SplitResult, Limits], Client]] = {"sentinel": _of_sentinels, "cluster": _of_cluster}
-        maker = makers.get(parts.scheme.partition("+")[2])
-        return maker(parts, limits) if maker else _of_server(self.url, limits)
+        """Return a client for keys."""
+        return _of_cluster(self._parts, limits) if self._kind == "cluster" else self._of_master(limits)
+
+    def listener(self, limits: Limits) -> Redis:
+        """Return a client of a server that every published message reaches: any node of a Cluster, else the master."""
+        return _of_node(self._parts, limits) if self._kind == "cluster" else self._of_master(limits)
+
+    @property
+    def _parts(self) -> SplitResult:
+        return urlsplit(self.url)
+
+    @property
+    def _kind(self) -> str:
+        return self._parts.scheme.partition("+")[2]
+
+    def _of_master(self, limits: Limits) -> Redis:
+        if self._kind == "sentinel":
+            return _of_sentinels(self._parts, limits)
+        pool = ConnectionPool.from_url(self.url, max_connections=limits.connections, **limits.options)
+        return Redis.from_pool(pool)
 
 
-async def close(client: Client) -> None:
-    """Close a client's connections, and those to the Sentinels that told it where to go."""
-    await client.aclose()
-    if isinstance(client, Redis) and isinstance(client.connection_pool, SentinelConnectionPool):
-        for sentinel in client.connection_pool.sentinel_manager.sentinels:
-            await sentinel.aclose()
-
-
-def _of_server(url: str, limits: Limits) -> Client:
-    pool = BlockingConnectionPool.from_url(
-        url, max_connections=limits.connections, timeout=limits.seconds, **limits.options
-    )
-    return Redis.from_pool(pool)
-
-
-def _of_sentinels(parts: SplitResult, limits: Limits) -> Client:
+def _of_sentinels(parts: SplitResult, limits: Limits) -> Redis:
     service, _, db = parts.path.strip("/").partition("/")
-    secrets = _secrets(parts)
+    hosts, secured, secrets = _hosts(parts, SENTINEL_PORT), _secured(parts), _secrets(parts)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        _hosts(parts, SENTINEL_PORT),
-        sentinel_kwargs={**limits.options, **secrets},
+        hosts,
+        sentinel_kwargs={**limits.options, **secured, **secrets},
         db=int(db or 0),
         max_connections=limits.connections,
         **limits.options,
+        **secured,
         **secrets,
     )
-    master: Client = sentinel.master_for(service)
-    return master
+    if secrets:  # a Sentinel that has no password refuses one
+        sentinel.sentinels += [Redis(host=host, port=port, **limits.options, **secured) for host, port in hosts]
+    return Master.named(service, sentinel)
 
 
-def _of_cluster(parts: SplitResult, limits: Limits) -> Client:
-    return RedisCluster(
+def _of_cluster(parts: SplitResult, limits: Limits) -> Cluster:
+    return Cluster(
         startup_nodes=[ClusterNode(host, port) for host, port in _hosts(parts, REDIS_PORT)],
-        retry=Retry(NoBackoff(), CLUSTER_ATTEMPTS),
-        max_connections=limits.connections,
-        socket_timeout=limits.seconds,
-        socket_connect_timeout=limits.seconds,
+        max_connections=limits.connections + 1,  # one more to look for the nodes with
+        reinitialize_steps=0,  # or else every few moved slots would end what is under way
+        **{**limits.options, "retry": Retry(NoBackoff(), CLUSTER_RETRIES)},
+        **_secured(parts),
         **_secrets(parts),
     )
 
 
+def _of_node(parts: SplitResult, limits: Limits) -> Redis:
+    host, port = random.choice(_hosts(parts, REDIS_PORT))  # noqa: S311 -- so that all are listened to
+    options = {**limits.options, **_secured(parts), **_secrets(parts)}
+    return Redis(host=host, port=port, max_connections=limits.connections, **options)
+
+
 def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    split = (urlsplit(f"//{host}") for host in hosts)
-    return [(one.hostname or "", one.port or port) for one in split]
+    split = (urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(","))
+    return [(host.hostname or "", host.port or port) for host in split]
 
 
 def _secrets(parts: SplitResult) -> dict[str, Any]:
-    user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
-    known = {"username": unquote(user), "password": unquote(password)} if colon else {"password": unquote(user)}
-    secrets: dict[str, Any] = {name: value for name, value in known.items() if value}
-    return {**secrets, "ssl": True} if parts.scheme.startswith("rediss") else secrets
+    known = {"username": parts.username, "password": parts.password}
+    return {name: unquote(value) for name, value in known.items() if value}
+
+
+def _secured(parts: SplitResult) -> dict[str, Any]:
+    return {"ssl": True} if parts.scheme.startswith("rediss") else {}

@@ -1,7 +1,7 @@
 """The rate budget that replicas share: how much of the space's 100 requests/s this deployment spends, and for what.
 
-It is the generic cell rate algorithm (ITU-T I.371), as a leaky bucket on Redis' own clock. Without Redis each process
-spends its static share by the same arithmetic on its own clock.
+It is the generic cell rate algorithm (ITU-T I.371), on Redis' own clock. While Redis is away each process spends its
+static share by the same arithmetic on its own clock, and keeps the pauses that it knows of.
 """
 
 import math
@@ -16,75 +16,95 @@ from personalize.ports import Priority
 BURST = 8
 """Calls that may go out at once after a rest: with what a busy process sends late, still no more than ten."""
 
-LEFT: Mapping[Priority, float] = {"server": 0.0, "page": 0.25, "refresh": 0.625}
-"""The part of the burst that each priority leaves to the more urgent ones."""
+LEFT: Mapping[Priority, int] = {"server": 0, "page": 2, "refresh": 5}
+"""How many of a burst each priority leaves to the more urgent ones."""
 
 TAKE = Script(
     """
     local pause = redis.call('PTTL', KEYS[2])
+    if pause > tonumber(redis.call('GET', KEYS[2]) or '0') then pause = 0 end
     if pause > 0 then return {pause * 1000, 1} end
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local due = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
-    local wait = due - tonumber(ARGV[2]) - now
+    local tat = tonumber(redis.call('GET', KEYS[1]) or '0')
+    tat = math.min(math.max(tat, now), now + tonumber(ARGV[3]))
+    local wait = tat - tonumber(ARGV[2]) - now
     if wait > 0 then return {math.ceil(wait), 0} end
-    due = due + tonumber(ARGV[1])
-    redis.call('SET', KEYS[1], string.format('%.0f', due), 'PX', math.ceil((due - now) / 1000) + 1000)
+    tat = tat + tonumber(ARGV[1])
+    redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
     return {0, 0}
     """
 )
-"""Microseconds to wait, and whether that is a pause; nothing is reserved for whoever waits."""
+"""Microseconds to wait, and whether that is a pause; the same as `Bucket.take`, in microseconds.
+
+A pause that would last longer than it was to last is from before Redis' clock was set back: it is over.
+"""
 
 PAUSE = Script(
     """
-    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
-    return 1
+    local left = redis.call('PTTL', KEYS[1])
+    if left >= tonumber(ARGV[1]) then return left end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[1])
+    return tonumber(ARGV[1])
     """
 )
-"""Let nobody send for a while; a pause is only ever lengthened."""
+"""Let nobody send for a while; milliseconds of the pause, which is only ever lengthened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Whether a call may go out: now if `wait` is 0, else it is worth asking again after so many seconds.
 
-    `paused` says that nobody of the fleet sends until then, whatever the budget has left.
+    Nothing is reserved for whoever waits. `paused` says that nobody of the fleet sends until then, whatever the budget
+    has left.
     """
 
     wait: float
     paused: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Bucket:
-    """The arithmetic, on a clock that its caller reads.
+    """The arithmetic: in any `t` seconds at most `rate * t + burst` calls are granted.
 
-    In any `t` seconds it grants at most `rate * t + burst` calls.
+    What was spent is one time, up to which all calls are accounted for: the next one's theoretical arrival time.
 
     Args:
         rate: calls a second.
         burst: calls at once after a rest; at least one.
     """
 
-    def __init__(self, rate: float, burst: float) -> None:
-        self.interval = 1 / rate
-        self._burst = max(1.0, burst)
-        self._due = -math.inf
+    rate: float
+    burst: float
+
+    @property
+    def interval(self) -> float:
+        """The seconds of one call."""
+        return 1 / self.rate
+
+    @property
+    def depth(self) -> float:
+        """For how many seconds an empty bucket has spent in advance."""
+        return self.burst * self.interval
 
     def tolerance(self, priority: Priority) -> float:
-        """Return for how many seconds' worth of calls a priority may be ahead of the rate."""
-        return (max(1.0, self._burst * (1 - LEFT[priority])) - 1) * self.interval
+        """Return how many seconds a priority may spend in advance and still have another call."""
+        calls = max(1.0, self.burst - LEFT[priority] * self.burst / BURST)
+        return (calls - 1) * self.interval
 
-    def take(self, priority: Priority, now: float) -> float:
-        """Return 0 and count the call, or the seconds after which it is worth asking again."""
-        wait = max(now, self._due) - self.tolerance(priority) - now
-        if wait > 0:
-            return wait
-        self.charge(now)
-        return 0.0
+    def take(self, tat: float, now: float, priority: Priority) -> tuple[float, float]:
+        """Return the seconds to wait and the same time, or none and the time with one more call."""
+        tat = self._bounded(tat, now)
+        wait = tat - self.tolerance(priority) - now
+        return (wait, tat) if wait > 0 else (0.0, tat + self.interval)
 
-    def charge(self, now: float) -> None:
-        """Count a call that went out whatever was left."""
-        self._due = max(now, self._due) + self.interval
+    def charge(self, tat: float, now: float) -> float:
+        """Return the time with one more call, whether there was one left or not."""
+        return self._bounded(tat + self.interval, now)
+
+    def _bounded(self, tat: float, now: float) -> float:
+        """Return a time between full and empty: where a clock was set back, no more than that is waited for."""
+        return min(max(tat, now), now + self.depth)
 
 
 class Budget:
@@ -108,40 +128,65 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
-        self._keys = [f"personalize:{{budget:{name}}}:due", f"personalize:{{budget:{name}}}:pause"]
+        self._keys = [f"personalize:{{budget:{name}}}:tat", f"personalize:{{budget:{name}}}:pause"]
         self._whole = Bucket(rate, BURST)
-        self._share = Bucket(rate / fleet_size, BURST / fleet_size)
+        self._share = Bucket(_share(rate, fleet_size), max(1.0, BURST / fleet_size))
+        self._share_tat = 0.0
         self._clock = clock
-        self._paused_until = 0.0
+        self._paused_until = -math.inf
 
     async def take(self, priority: Priority) -> Grant:
         """Return whether a call may go out now."""
-        paused_for = self._paused_until - self._clock()
-        if paused_for > 0:
-            return Grant(paused_for, paused=True)
-        answer = await self._asked(priority)
-        if answer is None:
-            return Grant(self._share.take(priority, self._clock()))
-        wait, paused = answer
-        if paused:
-            self._paused_until = self._clock() + wait
-        elif wait == 0:
-            self._share.charge(self._clock())  # so that no second burst is at hand when Redis goes away
-        return Grant(wait, paused)
+        if (paused := self._paused()) is not None:
+            return paused
+        grant = await self._asked(priority)
+        if (paused := self._paused()) is not None:  # since Redis was asked
+            return paused
+        if grant is None:
+            return self._own(priority)
+        if grant.paused:
+            self._pause_here(grant.wait)
+        elif grant.wait == 0:
+            self._share_tat = self._share.charge(self._share_tat, self._clock())  # no second burst when Redis goes away
+        return grant
 
     async def pause(self, seconds: float) -> None:
-        """Let nobody of the fleet send for so long."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        """Let nobody of the fleet send for so long; no shorter than another pause."""
+        if seconds <= 0:
+            return
+        self._pause_here(seconds)
         if self._connection is not None:
-            await self._connection.evaluate("pause", PAUSE, self._keys[1:], [math.ceil(seconds * 1000)])
+            left = await self._connection.evaluate("pause", PAUSE, self._keys[1:], [math.ceil(seconds * 1000)])
+            self._pause_here(cast("int", left or 0) / 1000)
 
-    async def _asked(self, priority: Priority) -> tuple[float, bool] | None:
-        """Return the seconds to wait and whether that is a pause, as Redis says."""
+    def _paused(self) -> Grant | None:
+        """Return how long a pause that is known here lasts, if there is one."""
+        left = self._paused_until - self._clock()
+        return Grant(left, paused=True) if left > 0 else None
+
+    def _pause_here(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    async def _asked(self, priority: Priority) -> Grant | None:
+        """Return what Redis says; `None` if it does not answer."""
         if self._connection is None:
             return None
-        micros = [round(seconds * 1_000_000) for seconds in (self._whole.interval, self._whole.tolerance(priority))]
-        answer = await self._connection.evaluate("budget", TAKE, self._keys, micros)
+        seconds = (self._whole.interval, self._whole.tolerance(priority), self._whole.depth)
+        answer = await self._connection.evaluate("budget", TAKE, self._keys, [round(one * 1e6) for one in seconds])
         if answer is None:
             return None
         wait, paused = cast("list[int]", answer)
-        return wait / 1_000_000, bool(paused)
+        return Grant(wait / 1e6, bool(paused))
+
+    def _own(self, priority: Priority) -> Grant:
+        """Return whether the process' own share has a call left."""
+        wait, self._share_tat = self._share.take(self._share_tat, self._clock(), priority)
+        return Grant(wait)
+
+
+def _share(rate: float, fleet_size: int) -> float:
+    """Return what a process alone may spend a second.
+
+    Each may send one call at once, however many they are: where that is more than the fleet's burst, they send less.
+    """
+    return min(rate / fleet_size, max((rate + BURST) / fleet_size - 1, 0.1 * rate / fleet_size))

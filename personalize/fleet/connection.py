@@ -1,34 +1,43 @@
-"""The connection to Redis: every operation is bounded, and a failed one is counted and answered without Redis."""
+"""The connection to Redis: every operation is bounded, and a failed one is counted and answered without Redis.
+
+While Redis is away operations return at once, as if it had not answered; what they would have told is for their callers
+to do without.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any, TypeAlias, TypeVar, cast
 
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterException, RedisError, ResponseError
 
-from personalize.fleet.address import Address, Client, Limits, close
-from personalize.telemetry import logs
+from personalize.fleet.address import Address, Limits
+from personalize.fleet.master import LOOK_SECONDS, Master
+from personalize.fleet.skip import Skip
 from personalize.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
 OPERATION_SECONDS = 0.05
-"""What one operation may take."""
+"""What one operation may take, with waiting for its turn and connecting."""
+
+SLICES = 5
+"""Parts in which an operation's time passes: where the process itself is held up, as by collecting garbage, it loses
+one, and still reads what Redis has answered meanwhile."""
+
+SOCKET_SECONDS = 2 * OPERATION_SECONDS
+"""What one exchange may take behind operations that were answered without it; longer, for the same reason."""
+
+SETTLING_SECONDS = 2.0
+"""What connecting, or finding a new master or the nodes of a Cluster, may take behind operations that are answered
+meanwhile."""
 
 CONNECTIONS = 64
 
-SKIP_SECONDS = 1.0
-MAX_FAILURES = 5
-MAX_TIMEOUTS = 2
-"""After so many failures in a row, of which so many by time are enough, Redis is left alone for a while: a server that
-does not answer costs a request 100 ms at most."""
-
-FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 """How an exchange ends when Redis is away; a `RuntimeError` is uvloop's, of what the other side has reset."""
 
 Argument: TypeAlias = str | bytes | int | float
@@ -47,7 +56,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a server says of its memory: its limit in bytes (0 is none), and what it does at the limit."""
+    """What a server does with its memory: its limit in bytes (0 is none), and what it evicts at the limit."""
 
     limit: int
     policy: str
@@ -62,15 +71,17 @@ class Connection:
 
     Args:
         url: where Redis is; see `Address`.
-        metrics: counts failures by operation, and tells whether Redis is there.
+        metrics: counts failed and skipped operations, and says whether Redis is there.
         clock: a monotonic time in seconds.
     """
 
     def __init__(self, url: str, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = Address(url)
-        self._client = self._address.client(Limits(OPERATION_SECONDS, CONNECTIONS))
-        self._health = _Health(metrics, clock)
-        self._metrics = metrics
+        self._client = self._address.client(Limits(SOCKET_SECONDS, CONNECTIONS))
+        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._skip = Skip(metrics, clock)
+        self._clock = clock
+        self._look_at = 0.0
         self._held: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -79,11 +90,11 @@ class Connection:
     @property
     def away(self) -> bool:
         """Whether operations are skipped at the moment."""
-        return self._health.away
+        return self._skip.away
 
-    def another(self, limits: Limits) -> Client:
-        """Return a client of the same Redis with limits of its own, as for listening."""
-        return self._address.client(limits)
+    def listener(self, limits: Limits) -> Redis:
+        """Return a client of the same Redis for listening, with limits of its own."""
+        return self._address.listener(limits)
 
     async def read_fields(self, key: str, fields: Sequence[str]) -> list[bytes | None] | None:
         """Return a hash's fields, `None` for each that is not there."""
@@ -92,15 +103,20 @@ class Connection:
         )
 
     async def evaluate(
-        self, operation: str, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+        self, operation: str, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> object | None:
         """Run a script, and return what it returns; its keys are all of one slot."""
-        return await self._bounded(operation, lambda: self._run(script, keys, arguments))
+        return await self._bounded(operation, lambda: self._run(script, keys, args))
 
     async def set_if_absent(self, key: str, value: str, *, expire_ms: int) -> bool | None:
         """Set a key that is not there, and return whether it was not."""
         answer = await self._bounded("lock", lambda: self._set_if_absent(key, value, expire_ms))
         return None if answer is None else answer == "set"
+
+    async def delete(self, key: str) -> bool:
+        """Remove a key, and return whether Redis took it, if it was there or not."""
+        removed = await self._bounded("delete", lambda: self._client.delete(key))
+        return removed is not None
 
     async def publish(self, channel: str, message: bytes) -> bool:
         """Send a message to all who listen, and return whether Redis took it."""
@@ -108,60 +124,92 @@ class Connection:
         return sent is not None
 
     async def memory(self) -> Memory | None:
-        """Return what the server, or a Cluster's node, says of its memory."""
+        """Return what the server, or one node of a Cluster, does with its memory; `INFO` is what managed ones allow."""
         info = await self._bounded("info", lambda: self._client.info("memory"))
-        if info is None:
-            return None
-        of_one = next(iter(info.values())) if isinstance(next(iter(info.values()), None), dict) else info
-        return Memory(int(of_one.get("maxmemory", 0)), str(of_one.get("maxmemory_policy", "")))
+        return None if info is None else Memory(int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "")))
 
     async def aclose(self) -> None:
         """Close every connection."""
         for task in self._held:
             task.cancel()
         await asyncio.gather(*self._held, return_exceptions=True)
-        await close(self._client)
+        await self._client.aclose()
 
-    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> object:
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> object:
         try:
-            return await cast("Awaitable[object]", self._client.evalsha(script.digest, len(keys), *keys, *arguments))
+            return await cast("Awaitable[object]", self._client.evalsha(script.digest, len(keys), *keys, *args))
         except NoScriptError:
-            return await cast("Awaitable[object]", self._client.eval(script.source, len(keys), *keys, *arguments))
+            return await cast("Awaitable[object]", self._client.eval(script.source, len(keys), *keys, *args))
 
     async def _set_if_absent(self, key: str, value: str, expire_ms: int) -> str:
         return "set" if await self._client.set(key, value, nx=True, px=expire_ms) else "there"
 
     async def _bounded(self, operation: str, command: Callable[[], Awaitable[T]]) -> T | None:
-        if not self._health.permits():
-            self._metrics.redis_skipped.labels(operation).inc()
+        """Run a command within the time of an operation; return `None` whatever Redis does instead of answering."""
+        if not self._skip.passes(operation):
             return None
         try:
             answer = await self._in_time(command)
-        except OutOfMemoryError:  # a full server still reads, and still counts
-            self._health.refused(operation)
+        except _Crowded:
+            self._skip.crowded(operation)
             return None
         except FAILURES as error:
-            self._health.failed(operation, error)
+            self._failed(operation, error)
             return None
-        except BaseException:
-            self._health.abandoned()
-            raise
-        self._health.answered()
+        self._skip.answered()
         return answer
 
     async def _in_time(self, command: Callable[[], Awaitable[T]]) -> T:
-        if not self._address.settles:
-            async with _limited(OPERATION_SECONDS):
-                return await command()
-        # Finding a new master or the nodes of a Cluster takes several exchanges. Given up each time half way, it would
-        # never be done: so it goes on by itself, and whoever asks later finds it done.
-        task = asyncio.create_task(_coroutine(command()), name="redis operation")
-        self._held.add(task)
-        task.add_done_callback(self._let_go)
-        await asyncio.wait([task], timeout=OPERATION_SECONDS)
-        if not task.done():
+        """Run a command, for as long as an operation may take.
+
+        What takes longer goes on by itself: to connect, and to find a new master or the nodes of a Cluster, takes
+        several exchanges, and given up half way each time it would never be done. Who asks later finds it done.
+        """
+        if isinstance(self._client, Master) and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self._hold(self._client.look())
+        if not await self._turn():
+            raise _Crowded
+        task = self._hold(self._in_turn(command))
+        if not await _done(task):
             raise TimeoutError
         return task.result()
+
+    async def _turn(self) -> bool:
+        """Wait for one of our connections to be free: redis-py's pools raise where there is none."""
+        turn = asyncio.ensure_future(self._turns.acquire())
+        try:
+            if await _done(turn):
+                return True
+        except asyncio.CancelledError:
+            if not turn.cancel():
+                self._turns.release()
+            raise
+        turn.cancel()
+        return False
+
+    async def _in_turn(self, command: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(SETTLING_SECONDS):
+                return await command()
+        finally:
+            self._turns.release()
+
+    def _failed(self, operation: str, error: Exception) -> None:
+        if _full(error):
+            self._skip.refused(operation)
+            return
+        was_away = self.away
+        self._skip.failed(operation, error)
+        if self.away and not was_away and isinstance(self._client, Redis):
+            # Connections that broke unheard would each fail a probe, and there may be one for every second of a minute.
+            self._hold(self._client.connection_pool.disconnect(inuse_connections=False))
+
+    def _hold(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work, name="redis")
+        self._held.add(task)
+        task.add_done_callback(self._let_go)
+        return task
 
     def _let_go(self, task: "asyncio.Task[Any]") -> None:
         self._held.discard(task)
@@ -169,76 +217,19 @@ class Connection:
             task.exception()  # whoever waited has heard of it in time, or did not wait
 
 
-class _Health:
-    """Whether Redis is worth asking, by how the last operations went."""
+class _Crowded(Exception):
+    """None of our connections was free in time: that says nothing of Redis."""
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self._metrics = metrics
-        self._clock = clock
-        self._failures = 0
-        self._timeouts = 0
-        self._skip_until = 0.0
-        self._probing = False
-        self.away = False
-        metrics.redis_up.set(1)
 
-    def permits(self) -> bool:
-        """Whether an operation may go out: all while Redis answers, else one for all each second."""
-        if not self.away:
+async def _done(future: "asyncio.Future[Any]") -> bool:
+    """Wait as long as an operation may take; return whether a future is done."""
+    for _ in range(SLICES):
+        await asyncio.wait([future], timeout=OPERATION_SECONDS / SLICES)
+        if future.done():
             return True
-        if self._probing or self._clock() < self._skip_until:
-            return False
-        self._probing = True
-        return True
-
-    def answered(self) -> None:
-        """Take it that Redis is there."""
-        self._failures = self._timeouts = 0
-        self._probing = False
-        if self.away:
-            self.away = False
-            self._metrics.redis_up.set(1)
-            logs.redis_back()
-
-    def failed(self, operation: str, error: Exception) -> None:
-        """Count a failure; leave Redis alone for a while after too many in a row."""
-        self._metrics.redis_failures.labels(operation).inc()
-        self._failures += 1
-        self._timeouts = self._timeouts + 1 if isinstance(error, TimeoutError | RedisTimeoutError) else 0
-        self._probing = False
-        if not self.away and self._failures < MAX_FAILURES and self._timeouts < MAX_TIMEOUTS:
-            return
-        self._skip_until = self._clock() + SKIP_SECONDS
-        if not self.away:
-            self.away = True
-            self._metrics.redis_up.set(0)
-            logs.redis_away(operation, error)
-
-    def refused(self, operation: str) -> None:
-        """Count an operation that Redis answered by refusing it: it is there."""
-        self._metrics.redis_failures.labels(operation).inc()
-        self.answered()
-
-    def abandoned(self) -> None:
-        """Know nothing of an operation whose caller went away."""
-        self._probing = False
+    return False
 
 
-async def _coroutine(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
-@asynccontextmanager
-async def _limited(seconds: float) -> AsyncIterator[None]:
-    """Let the body take so long, and as much longer as the loop is late to see that the time is over.
-
-    A loop that was busy has perhaps not looked yet at the answer that came meanwhile: that Redis is slow is not proved.
-    """
-    loop = asyncio.get_running_loop()
-    due = loop.time() + seconds
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_at(due, lambda: limit.reschedule(loop.time() + min(loop.time() - due, seconds)))
-        try:
-            yield
-        finally:
-            timer.cancel()
+def _full(error: Exception) -> bool:
+    """Whether Redis refused to write for want of memory; servers before 7 say so of a script in the text alone."""
+    return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and " -OOM " in str(error))

@@ -1,48 +1,73 @@
-"""By which replicas tell each other what was forgotten. Without Redis nobody hears, and nobody thinks that he does."""
+"""By which replicas tell each other what was forgotten.
+
+While Redis is away nobody hears, and nobody thinks that he does: `live_since` is `None` after a second without a sound.
+"""
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
-from personalize.fleet.address import Limits, close
+from redis.asyncio.client import PubSub, Redis
+
+from personalize.fleet.address import Limits
 from personalize.fleet.connection import FAILURES, Connection
+from personalize.fleet.master import Master, stopping
+from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
 
 SILENCE_SECONDS = 1.0
-"""After so long without a sound nobody knows whether something was missed."""
+"""After so long without proof nobody knows whether something was missed."""
 
 PING_SECONDS = 0.3
-GIVE_UP_SECONDS = 2.0
-"""After so long without a sound the connection is made anew."""
+MAX_UNANSWERED = 4
+"""With so many pings unanswered the connection is made anew. Pings are counted, not seconds: when the process itself
+was held up, the answers are there and only have to be read."""
 
 RECONNECT_SECONDS = (0.1, 0.4)
-LIMITS = Limits(seconds=1.0, connections=4)
+DEAF_SECONDS = 2.0
+"""After so long without a subscription it is told: one that was made anew at once is not worth a line."""
+
+LIMITS = Limits(seconds=0.5, connections=1)
 
 
 class Invalidations:
     """Messages of forgotten profiles' keys, over publish and subscribe (Redis documentation: Pub/Sub).
 
-    Delivery is at most once: a replica asks `live_since` whether it can have missed one.
+    Delivery is at most once: who must know asks `live_since` whether a message can have been missed. Through Sentinels
+    the master is listened to, and a master that was replaced on order for a second longer; in a Cluster any node, as
+    each passes every message on.
 
     Args:
         connection: the fleet's connection; listening takes another one to the same Redis.
         channel: where this deployment's messages go.
+        metrics: says whether other replicas are heard.
         clock: a monotonic time in seconds.
     """
 
-    def __init__(self, connection: Connection, *, channel: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        channel: str,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._connection = connection
         self._channel = channel
+        self._metrics = metrics
         self._clock = clock
         self._subscribed_at: float | None = None
-        self._heard_at = 0.0
+        self._proved_at = 0.0
+        self._deaf_since: float | None = None
+        self._told = False
 
     @property
     def live_since(self) -> float | None:
-        """The time since which nothing was missed; `None` while nobody knows."""
-        silent = self._clock() - self._heard_at > SILENCE_SECONDS
+        """The monotonic time since which no message was missed; `None` while nobody knows."""
+        silent = self._clock() - self._proved_at > SILENCE_SECONDS
         return None if silent else self._subscribed_at
 
     async def tell(self, keys: Sequence[str]) -> bool:
@@ -51,41 +76,85 @@ class Invalidations:
 
     async def listen(self, heard: Callable[[str], None]) -> None:
         """Call `heard` with every key that any replica tells, until cancelled; connect again whenever it must be."""
-        while not _stopping():
-            with suppress(*FAILURES, KeyError):  # a KeyError: a slot that no node has just now
-                await self._subscribe(heard)
-            self._subscribed_at = None
+        while not stopping():
+            try:
+                await self._listen_once(heard)
+            except FAILURES as error:
+                self._failed(error)
             await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311 -- so that replicas do not come at once
 
-    async def _subscribe(self, heard: Callable[[str], None]) -> None:
-        client = self._connection.another(LIMITS)
-        try:
-            await client.initialize()  # a Cluster's client finds a channel's node only once it knows the nodes
-            messages = client.pubsub()
+    async def _listen_once(self, heard: Callable[[str], None]) -> None:
+        """Listen to one server, until it is silent or no longer the one to listen to."""
+        client = self._connection.listener(LIMITS)
+        async with self._subscribed(client) as messages:
+            hearing = asyncio.create_task(self._hear(messages, heard), name="invalidations heard")
+            ends = {hearing}
+            if isinstance(client, Master):
+                ends.add(asyncio.create_task(client.moved(), name="invalidations moved"))
             try:
-                await messages.subscribe(self._channel)
-                self._heard_at = self._clock()
-                while self._clock() - self._heard_at < GIVE_UP_SECONDS and not _stopping():
-                    await self._next(messages, heard)
+                done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
             finally:
-                await messages.aclose()  # type: ignore[no-untyped-call]
+                for task in ends:
+                    task.cancel()
+                await asyncio.gather(*ends, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _subscribed(self, client: Redis) -> AsyncIterator[PubSub]:
+        messages = client.pubsub()
+        try:
+            self._proved_at = self._clock()
+            await messages.subscribe(self._channel)
+            if stopping():
+                raise asyncio.CancelledError
+            yield messages
         finally:
-            await close(client)
+            self._subscribed_at = None
+            self._metrics.invalidations_heard.set(0)
+            with suppress(*FAILURES):  # which must not stand in for being cancelled
+                await messages.aclose()  # type: ignore[no-untyped-call]
+                await client.aclose()
 
-    async def _next(self, messages: Any, heard: Callable[[str], None]) -> None:  # noqa: ANN401 -- redis-py's, untyped
-        message = await messages.get_message(timeout=PING_SECONDS)
-        if message is None:
+    async def _hear(self, messages: PubSub, heard: Callable[[str], None]) -> None:
+        """Pass messages on, until pings stay unanswered.
+
+        An answer is proof for the time of its ping and none for later: it may have been lying here for long, and on the
+        wire it comes after all that was told before.
+
+        Raises:
+            TimeoutError: nothing was heard for too long.
+        """
+        pings: deque[float] = deque()
+        while len(pings) < MAX_UNANSWERED and not stopping():
+            pings.append(self._clock())
             await messages.ping()
-            return
-        self._heard_at = self._clock()
-        if message["type"] == "subscribe":
-            self._subscribed_at = self._clock()
-        elif message["type"] == "message":
-            for key in message["data"].decode().split():
-                heard(key)
+            next_ping_at = pings[-1] + PING_SECONDS
+            while (left := next_ping_at - self._clock()) > 0 and not stopping():
+                message = await messages.get_message(timeout=left)
+                if message is None:
+                    break
+                if message["type"] == "subscribe":
+                    self._succeeded()
+                elif message["type"] == "message":
+                    for key in message["data"].decode(errors="replace").split():
+                        heard(key)
+                elif message["type"] == "pong" and pings:
+                    self._proved_at = pings.popleft()
+                await asyncio.sleep(0)  # a flood of messages must leave the others their turn
+        raise TimeoutError
 
+    def _succeeded(self) -> None:
+        self._subscribed_at = self._clock()
+        self._metrics.invalidations_heard.set(1)
+        self._deaf_since = None
+        if self._told:
+            self._told = False
+            logs.invalidations_heard()
 
-def _stopping() -> bool:
-    """Whether this task was cancelled: redis-py may take a cancellation that meets a time limit for the latter."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    def _failed(self, error: Exception) -> None:
+        if self._deaf_since is None:
+            self._deaf_since = self._clock()
+        elif not self._told and self._clock() - self._deaf_since >= DEAF_SECONDS:
+            self._told = True
+            logs.invalidations_unheard(error)

@@ -1,4 +1,4 @@
-"""Locks by which one replica does what one is enough for. Without Redis everybody may do it."""
+"""Locks by which one replica does what one is enough for. While Redis is away everybody may do it."""
 
 import secrets
 
@@ -17,7 +17,7 @@ class Lease:
     """A lock that is held until it is released, or its time is over.
 
     Args:
-        connection: where it is held; nowhere when Redis is away.
+        connection: where it is held; nowhere while Redis is away.
         name: the lock's key.
         token: what proves that it is this holder's.
     """
@@ -34,19 +34,21 @@ class Lease:
 
 
 class Locks:
-    """Short locks over Redis. One that is lost costs work done twice, never a wait.
+    """Short locks over Redis, which save work and guard nothing: one that is lost costs work done twice, never a wait.
 
     Args:
-        connection: the fleet's connection.
+        connection: the fleet's connection; without one there is nobody else.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection | None) -> None:
         self._connection = connection
 
     async def take(self, name: str, *, seconds: float) -> Lease | None:
         """Return a lease, or `None` when somebody else holds it; where Redis does not answer, nobody does."""
         token = secrets.token_hex(8)
-        taken = await self._connection.set_if_absent(name, token, expire_ms=int(seconds * 1000))
+        if self._connection is None:
+            return Lease(None, name, token)
+        taken = await self._connection.set_if_absent(name, token, expire_ms=max(1, int(seconds * 1000)))
         if taken is None:
             return Lease(None, name, token)
         return Lease(self._connection, name, token) if taken else None

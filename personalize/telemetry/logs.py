@@ -5,7 +5,9 @@ value.
 """
 
 import logging
+import math
 import sys
+import time
 import traceback
 from typing import Literal
 
@@ -18,6 +20,7 @@ _log = structlog.get_logger("personalize")
 
 def configure(log_format: LogFormat) -> None:
     """Write events to standard error: readable lines for a person, or one JSON object a line for a collector."""
+    tell_anew()
     renderer = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -32,6 +35,32 @@ def configure(log_format: LogFormat) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # whatever that is when an event is written
     )
+
+
+REPEAT_SECONDS = 10.0
+"""For how long what has been told is only counted when it happens again: an outage is not a line a request."""
+
+MAX_TOLD = 1000
+
+_told: dict[tuple[str, str], tuple[float, int]] = {}
+
+
+def tell_anew() -> None:
+    """Forget what has been told already: what happens from now on is news."""
+    _told.clear()
+
+
+def _sparingly(event: str, what: str) -> dict[str, int] | None:
+    """Return what a repeated event adds to its line, or `None` while it is only counted."""
+    now = time.monotonic()
+    told_at, count = _told.get((event, what), (-math.inf, 0))
+    if now - told_at < REPEAT_SECONDS:
+        _told[event, what] = told_at, count + 1
+        return None
+    if len(_told) >= MAX_TOLD:
+        _told.clear()
+    _told[event, what] = now, 0
+    return {"repeated": count} if count else {}
 
 
 def service_started(recipes: int) -> None:
@@ -50,8 +79,10 @@ def recipe_failed(recipe: str, where: str, reason: str, error: BaseException | N
 
 
 def profile_read_failed(section: str, error: Exception) -> None:
-    """A read of the Profile API failed; visitors got default content."""
-    _log.warning("profile_read_failed", section=section, reason=str(error))
+    """A read of the Profile API failed; visitors got what was last known, or default content."""
+    more = _sparingly("profile_read_failed", f"{section} {type(error).__name__}")
+    if more is not None:
+        _log.warning("profile_read_failed", section=section, reason=str(error), **more)
 
 
 def profile_read_broke(section: str, error: BaseException) -> None:
@@ -91,17 +122,33 @@ def cache_write_broke(error: BaseException) -> None:
 
 def redis_away(operation: str, error: Exception) -> None:
     """Too many Redis operations in a row failed: for a second at a time everything goes on without it."""
-    _log.warning("redis_away", operation=operation, error=type(error).__name__)
+    more = _sparingly("redis_away", "")
+    if more is not None:
+        _log.warning("redis_away", operation=operation, error=type(error).__name__, **more)
 
 
 def redis_back() -> None:
     """Redis answers again."""
-    _log.info("redis_back")
+    more = _sparingly("redis_back", "")
+    if more is not None:
+        _log.info("redis_back", **more)
+
+
+def invalidations_unheard(error: Exception) -> None:
+    """What other replicas forget is not heard any more: what is in process is compared with Redis again and again."""
+    _log.warning("invalidations_unheard", error=type(error).__name__)
+
+
+def invalidations_heard() -> None:
+    """What other replicas forget is heard again."""
+    _log.info("invalidations_heard")
 
 
 def cached_value_unreadable(section: str) -> None:
     """A value in Redis does not decode: it counts as absent."""
-    _log.warning("cached_value_unreadable", section=section)
+    more = _sparingly("cached_value_unreadable", section)
+    if more is not None:
+        _log.warning("cached_value_unreadable", section=section, **more)
 
 
 def provider_loaded(provider: str, items: int) -> None:

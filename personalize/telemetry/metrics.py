@@ -58,10 +58,16 @@ class Metrics:
             "Sections that the in-process tier let go for want of room.",
             registry=registry,
         )
+        self.tasks = Gauge("personalize_tasks", "Tasks of the event loop that are under way.", registry=registry)
         self.invalidations = Counter(
             "personalize_invalidations_total",
             "Profiles that were forgotten before their time, by where that was said: here, or by another replica.",
             ["origin"],
+            registry=registry,
+        )
+        self.invalidations_heard = Gauge(
+            "personalize_invalidations_heard",
+            "1 while the process hears which profiles other replicas forget.",
             registry=registry,
         )
         self.redis_failures = Counter(
@@ -74,7 +80,9 @@ class Metrics:
             registry=registry,
         )
         self.redis_up = Gauge(
-            "personalize_redis_up", "Whether Redis answered when it was last asked.", registry=registry
+            "personalize_redis_up",
+            "1 while Redis answers, 0 while it is left alone, and where there is none.",
+            registry=registry,
         )
         self.upstream_requests = Counter(
             "personalize_upstream_requests_total",

@@ -1,9 +1,12 @@
 """What the operator asks: is it alive, may it get traffic, what does it count?"""
 
-from prometheus_client import CollectorRegistry, exposition
+import asyncio
+
+from prometheus_client import exposition
 from starlette.requests import Request
 from starlette.responses import Response
 
+from personalize.telemetry.metrics import Metrics
 from personalize.web import responses
 
 
@@ -11,11 +14,11 @@ class Operations:
     """`/livez`, `/readyz` and `/metrics`; none of them ever asks Segment or Redis.
 
     Args:
-        registry: the metrics to show.
+        metrics: what is shown.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     async def livez(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -27,10 +30,11 @@ class Operations:
 
     async def metrics(self, request: Request) -> Response:
         """Show the metrics in the format that the scraper accepts."""
+        self._metrics.tasks.set(len(asyncio.all_tasks()))
         encoder, content_type = exposition.choose_encoder(request.headers.get("Accept", ""))
         headers = {
             "Content-Type": content_type,
             "Cache-Control": responses.NO_STORE,
             "X-Content-Type-Options": "nosniff",
         }
-        return Response(encoder(self._registry), headers=headers)
+        return Response(encoder(self._metrics.registry), headers=headers)

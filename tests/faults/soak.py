@@ -34,7 +34,7 @@ GROWTH = 0.01
 GROWTH_SECONDS = 600.0
 """Memory may grow by one hundredth in ten minutes; over a shorter run by no more than that either."""
 
-SOCKETS = 5
+SPARE = 5
 SETTLE_SECONDS = 100.0
 """What kept connections have to be closed, which are kept for a minute."""
 
@@ -71,6 +71,7 @@ class Moment:
     at: float
     memory: int
     sockets: int
+    tasks: int
 
 
 class Soak:
@@ -98,14 +99,14 @@ class Soak:
         with self._loaded():
             self._wait(LINE_SECONDS)  # pools have their usual size
         before = self._settled(lambda _: True)
-        typer.echo(f"{before.sockets} sockets at rest")
+        typer.echo(f"{before.sockets} sockets and {before.tasks} tasks at rest")
         self._begun = time.monotonic()
         with self._loaded():
             self._suffer()
         with self._loaded():
             self._wait(LINE_SECONDS)  # and have it again
-        after = self._settled(lambda now: abs(now.sockets - before.sockets) <= SOCKETS)
-        typer.echo(f"{after.sockets} sockets at rest")
+        after = self._settled(lambda now: not list(_leaks(before, now)))
+        typer.echo(f"{after.sockets} sockets and {after.tasks} tasks at rest")
         return list(self._faults(before, after))
 
     @contextmanager
@@ -143,13 +144,14 @@ class Soak:
         outcomes = " ".join(f"{kind}={count}" for kind, count in sorted(Counter(map(_kind, recent)).items()))
         slowest = f"{1000 * recent.percentile(99):.0f}" if recent else "-"
         typer.echo(
-            f"{moment.at:6.0f} s  {moment.memory / 2**20:7.1f} MiB  {moment.sockets:4} sockets  p99 {slowest:>5} ms  "
-            f"{outcomes}  [{self._trouble}]",
+            f"{moment.at:6.0f} s  {moment.memory / 2**20:7.1f} MiB  {moment.sockets:4} sockets  {moment.tasks:4} tasks"
+            f"  p99 {slowest:>5} ms  {outcomes}  [{self._trouble}]",
         )
 
     def _look(self) -> Moment:
         pid = self._service.run.process.pid
-        return Moment(time.monotonic() - self._begun, vitals.memory(pid), vitals.sockets(pid))
+        tasks = int(self._service.numbers("personalize_tasks"))
+        return Moment(time.monotonic() - self._begun, vitals.memory(pid), vitals.sockets(pid), tasks)
 
     def _settled(self, enough: Callable[[Moment], bool]) -> Moment:
         """Return how the service is at rest: once that is enough, else after a time."""
@@ -169,8 +171,7 @@ class Soak:
         typer.echo(f"memory grows by {grown:.2%}")
         if grown > GROWTH:
             yield f"memory grows by more than {GROWTH:.0%}"
-        if abs(after.sockets - before.sockets) > SOCKETS:
-            yield f"{before.sockets} sockets became {after.sockets}"
+        yield from _leaks(before, after)
         if "Traceback" in self._service.run.output:
             yield "there is a traceback in the log"
 
@@ -179,6 +180,14 @@ class Soak:
         begin = self._seconds * WARM_UP
         watched = [(one.at, float(one.memory)) for one in self._moments if one.at > begin]
         return vitals.slope(watched) * min(self._seconds - begin, GROWTH_SECONDS) / watched[0][1]
+
+
+def _leaks(before: Moment, after: Moment) -> Iterator[str]:
+    """Yield what a service at rest has more or less of than before."""
+    if abs(after.sockets - before.sockets) > SPARE:
+        yield f"{before.sockets} sockets became {after.sockets}"
+    if abs(after.tasks - before.tasks) > SPARE:
+        yield f"{before.tasks} tasks became {after.tasks}"
 
 
 def _requests() -> Iterator[str]:

@@ -58,15 +58,15 @@ def test_who_came_first_may_go(sandbox: Sandbox, serve: Serve) -> None:
     assert len(sandbox.calls(name)) == 1
 
 
-def test_a_failure_is_one_for_all_and_is_not_kept(sandbox: Sandbox, serve: Serve) -> None:
-    """Those who waited have their default, and whoever comes next is served."""
+def test_a_failure_is_tried_once_more_for_all_and_is_not_kept(sandbox: Sandbox, serve: Serve) -> None:
+    """A leader's failure is not its followers'; when theirs fails too they have defaults, and the next is served."""
     name = next(visitors.known)
     sandbox.misbehave(latency_ms=400, status=500)
     with serve(sandbox.url, DEADLINE="2s") as service:
         answers = load.closed(service.url, visitors.paths([name] * 50), clients=50)
         assert visitors.holds(answers)
         assert all(body["degraded"] for body in answers.bodies)
-        assert len(sandbox.calls()) <= 4  # with a retry, and once more for who came after the first
+        assert len(sandbox.calls()) <= 6  # twice, each with a retry, and once more for who came after the first
         sandbox.behave()
         wait_until(lambda: service.is_well(name), "the visitor to be known", 10)
 

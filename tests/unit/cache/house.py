@@ -6,6 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from personalize.cache.aliases import MAX_ALIASES
 from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
 from personalize.cache.source import CachedSource
@@ -131,7 +132,9 @@ class Shared:
         return Right(self.leases, (key, name))
 
     async def relate(self, key: str, others: Iterable[str]) -> None:
-        self.related.setdefault(key, set()).update(others)
+        for other in others:
+            if len(self.related.setdefault(key, set())) < MAX_ALIASES:
+                self.related[key].add(other)
 
     async def forget(self, key: str) -> frozenset[str] | None:
         if self.away:

@@ -1,5 +1,6 @@
 """How long a section is fresh, and that what was stored is what is read back."""
 
+import math
 from datetime import UTC, datetime
 
 import msgspec
@@ -183,6 +184,8 @@ GOOD = entry.encode(traits("plan", content={"plan": "pro"}))
         entry.MSGPACK + msgspec.msgpack.encode({"names": ["plan"], "fetched_at": 1.0}),
         entry.MSGPACK + msgspec.msgpack.encode([{}, ["plan"], 1.0]),
         GOOD + b"\x00",
+        entry.encode(Section({}, ("plan",), math.nan)),
+        entry.encode(Section({}, ("plan",), math.inf)),
     ],
     ids=repr,
 )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from personalize.cache.aliases import MAX_ALIASES
 from personalize.errors import ServerFault
 from personalize.model import ExternalId
 from tests.unit.cache.house import ADA, BOB, BOTH, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
@@ -197,3 +198,25 @@ async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet
     assert not await fleet.one.source.forget("users", [ADA])
     fleet.reader.tells = lambda _: "new"
     assert content(await fleet.one.fetch()) == {"plan": "new"}
+
+
+async def test_every_id_that_is_named_is_forgotten(fleet: Fleet) -> None:
+    """However many, and before those that were only learnt."""
+    ids = [ExternalId("user_id", f"u{number}") for number in range(700)]
+    for external_id in ids:
+        fleet.shared.related[key_of(external_id)] = {f"{external_id.value} other {number}" for number in range(3)}
+    assert not await fleet.one.source.forget("users", ids), "more was learnt than can be forgotten at once"
+    assert {key_of(external_id) for external_id in ids} <= fleet.shared.stamps.keys()
+
+
+async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
+    """Whoever asks about somebody beside a hundred ids of his own changes nothing for the first ones."""
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    await fleet.one.fetch(ANONYMOUS, aliases=(ADA,))
+    for number in range(100):
+        await fleet.one.fetch(ADA, aliases=(ExternalId("anonymous_id", f"made up {number}"),))
+    assert len(fleet.shared.related[key_of(ADA)]) <= MAX_ALIASES
+    await fleet.one.source.forget("users", [ADA])
+    asked = len(fleet.reader.asked)
+    await fleet.one.fetch(ANONYMOUS)
+    assert len(fleet.reader.asked) == asked + 1

@@ -312,17 +312,17 @@ async def test_all_who_ask_at_once_share_one_read(house: House) -> None:
     assert (len(house.reader.asked), house.counted("coalesced")) == (1, 99)
 
 
-async def test_all_who_share_a_failed_read_are_told(house: House) -> None:
-    """Once, and the next one starts anew."""
+async def test_the_failure_of_a_read_is_not_that_of_those_who_joined_it(house: House) -> None:
+    """They try once more, all together; when that fails too, all are told, and the next one starts anew."""
     house.reader.failures["plan"] = ServerFault("no luck")
     house.reader.gate.clear()
     fetches = [asyncio.create_task(house.fetch()) for _ in range(10)]
     await house.reader.reached.wait()
     house.reader.gate.set()
     assert [snapshot.failed for snapshot in await asyncio.gather(*fetches)] == [{"traits"}] * 10
-    assert len(house.reader.asked) == 1
-    await house.fetch()
     assert len(house.reader.asked) == 2
+    await house.fetch()
+    assert len(house.reader.asked) == 3
 
 
 async def test_a_cancelled_page_does_not_cancel_the_others_read(house: House) -> None:
@@ -532,3 +532,27 @@ async def test_a_refresh_that_lets_pages_go_first_is_no_failure(house: House) ->
     house.reader.failures["plan"] = Shed("breaker")
     await house.fetch(BOB)
     assert (await house.fetch(BOB)).failed == frozenset({"traits"})
+
+
+async def test_those_who_joined_a_read_that_failed_may_succeed(house: House) -> None:
+    """Only whoever began it is left with its failure."""
+    house.reader.gate.clear()
+    house.reader.failures["plan"] = Shed("budget")
+    fetches = [asyncio.create_task(house.fetch()) for _ in range(10)]
+    await house.reader.reached.wait()
+    await settled()
+    house.reader.during = lambda: house.reader.failures.clear() if len(house.reader.asked) == 2 else None
+    house.reader.gate.set()
+    snapshots = await asyncio.gather(*fetches)
+    assert sorted(bool(snapshot.missing) for snapshot in snapshots) == [False] * 9 + [True]
+    assert len(house.reader.asked) == 2
+
+
+async def test_who_joined_a_read_is_told_so(house: House) -> None:
+    """In its readings, as in the metric."""
+    house.reader.gate.clear()
+    first, second = (asyncio.create_task(house.fetch()) for _ in range(2))
+    await house.reader.reached.wait()
+    house.reader.gate.set()
+    readings = [(await fetch).readings["traits"] for fetch in (first, second)]
+    assert [(one.tier, one.coalesced) for one in readings] == [("profile_api", False), ("profile_api", True)]

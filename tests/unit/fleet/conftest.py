@@ -3,37 +3,16 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from personalize.fleet.connection import Connection
-from personalize.telemetry.metrics import Metrics
 from tests import redises
-from tests.processes import until
+from tests.connections import Counts, connected, eventually
 from tests.redises import Server
-
-
-class Clock:
-    """A monotonic time, which a test steps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
 
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
+    """Return a server that the tests share."""
     with redises.server() as server:
         yield server
 
@@ -46,10 +25,15 @@ def server(shared_server: Server) -> Server:
 
 
 @pytest.fixture
-async def connection(server: Server, metrics: Metrics) -> AsyncIterator[Connection]:
-    """Open a connection that is through: the first one of a process is the slowest."""
-    connection = Connection(server.url, metrics=metrics)
-    await until(lambda: connection.read_fields("warm", ["traits"]), "Redis to answer")
-    server.client.config_resetstat()
-    yield connection
-    await connection.aclose()
+def counts() -> Counts:
+    """Return what the connection has counted."""
+    return Counts()
+
+
+@pytest.fixture
+async def connection(server: Server, counts: Counts) -> AsyncIterator[Connection]:
+    """Return a connection that is through: the first one of a process is the slowest."""
+    async with connected(server.url, counts) as connection:
+        await eventually(connection)
+        server.client.config_resetstat()
+        yield connection

@@ -20,6 +20,7 @@ EVENTS = {
     name: function
     for name, function in vars(logs).items()
     if isinstance(function, FunctionType) and function.__module__ == logs.__name__ and not name.startswith("_")
+    if function is not logs.tell_anew
 }
 
 
@@ -155,3 +156,24 @@ def test_every_event_happens_somewhere() -> None:
     nodes = (node for file in SOURCES.rglob("*.py") for node in ast.walk(ast.parse(file.read_bytes())))
     used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
     assert {f"logs.{name}" for name in EVENTS} - used == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda: logs.profile_read_failed("traits", ValueError("no luck")),
+        lambda: logs.cached_value_unreadable("traits"),
+        lambda: logs.redis_away("read", ConnectionError()),
+        logs.redis_back,
+    ],
+)
+def test_what_happens_again_and_again_is_told_once_in_a_while(event: Callable[[], None]) -> None:
+    """An outage is not a line a request; how often it was is told with the next one."""
+    with capture_logs() as told:
+        for _ in range(600):
+            event()
+    assert len(told) == 1
+    logs.tell_anew()
+    with capture_logs() as told:
+        event()
+    assert len(told) == 1

@@ -14,6 +14,8 @@ LABELS = {
     "personalize_sections": {"section", "outcome"},
     "personalize_memory_bytes": set(),
     "personalize_memory_evictions": set(),
+    "personalize_invalidations_heard": set(),
+    "personalize_tasks": set(),
     "personalize_invalidations": {"origin"},
     "personalize_redis_failures": {"operation"},
     "personalize_redis_skipped": {"operation"},
