@@ -118,7 +118,7 @@ class Driver:
         self._note(Answer(path, status, due, asyncio.get_running_loop().time() - due, body))
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        connection = self._idle.pop() if self._idle else await _Connection.opened(self._host, self._port)
+        connection = self._kept() or await _Connection.opened(self._host, self._port)
         try:
             answer = await connection.exchange(request)
         except BaseException:
@@ -126,6 +126,15 @@ class Driver:
             raise
         self._idle.append(connection)
         return answer
+
+    def _kept(self) -> "_Connection | None":
+        """Return a connection that is still of use: a server closes those on which nothing was asked for long."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.ended:
+                return connection
+            connection.close()
+        return None
 
     def _hang_up(self) -> None:
         while self._idle:
@@ -135,6 +144,10 @@ class Driver:
 class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
 
     @classmethod
     async def opened(cls, host: str, port: int) -> "_Connection":

@@ -163,8 +163,8 @@ def service_running(
     settings = against(
         upstream, **{"POSTS_URL": "", "RECIPES": str(visitors.RECIPES), "LOG_FORMAT": "console", **named}
     )
-    launch = ["-m", "personalize"] if clock is None else [skewed.__file__, str(clock)]
-    command = [PYTHON, *launch, "serve", "--port", "0", "--workers", str(workers)]
+    launch = ["personalize"] if clock is None else [skewed.__name__, str(clock)]
+    command = [PYTHON, "-m", *launch, "serve", "--port", "0", "--workers", str(workers)]
     with running(command, environment=settings) as run:
         [url] = wait_for_urls(run, 1)
         wait_for_port(int(url.rpartition(":")[2]))

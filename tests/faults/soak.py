@@ -27,12 +27,15 @@ from tests.faults.troubles import Neighbours, Trouble
 
 WORKERS = 2
 LINE_SECONDS = 10.0
-WARM_UP = 0.25
-"""The part of the run in which memory may still grow: caches and pools fill, code is loaded on its first use."""
+WARM_UP_SECONDS = 150.0
+"""Until then memory may still grow: caches and pools fill, code is loaded on its first use."""
+
+ENOUGH_SECONDS = 180.0
+"""What has to be watched after that to tell growth from noise."""
 
 GROWTH = 0.01
 GROWTH_SECONDS = 600.0
-"""Memory may grow by one hundredth in ten minutes; over a shorter run by no more than that either."""
+"""Memory may grow by one hundredth in ten minutes."""
 
 SPARE = 5
 SETTLE_SECONDS = 100.0
@@ -96,6 +99,7 @@ class Soak:
 
     def run(self) -> list[str]:
         """Return what is wrong, which is nothing if all is well."""
+        self._service.warm_up()
         with self._loaded():
             self._wait(LINE_SECONDS)  # pools have their usual size
         before = self._settled(lambda _: True)
@@ -166,20 +170,25 @@ class Soak:
         if self._service.run.process.poll() is not None:
             yield "the service ended"
         if self._history.wrong:
-            yield f"{len(self._history.wrong)} answers are wrong, the first of them {self._history.wrong[0]}"
+            kinds = {_kind(answer): answer for answer in self._history.wrong}
+            yield f"{len(self._history.wrong)} answers are wrong, for example {list(kinds.values())}"
         grown = self._growth()
-        typer.echo(f"memory grows by {grown:.2%}")
-        if grown > GROWTH:
-            yield f"memory grows by more than {GROWTH:.0%}"
+        if grown is not None and grown > GROWTH:
+            yield f"memory grows by {grown:.2%} in ten minutes, more than {GROWTH:.0%}"
         yield from _leaks(before, after)
-        if "Traceback" in self._service.run.output:
-            yield "there is a traceback in the log"
+        defects = [line for line in self._service.run.lines if "[error" in line or "Traceback" in line]
+        if defects:
+            yield f"the log tells of {len(defects)} defects, for example: {defects[0]}"
 
-    def _growth(self) -> float:
-        """Return by which part memory grows, after the warm-up, in ten minutes or the run if that is shorter."""
-        begin = self._seconds * WARM_UP
-        watched = [(one.at, float(one.memory)) for one in self._moments if one.at > begin]
-        return vitals.slope(watched) * min(self._seconds - begin, GROWTH_SECONDS) / watched[0][1]
+    def _growth(self) -> float | None:
+        """Return by which part memory grows in ten minutes; `None` if too little was watched to know."""
+        watched = [(one.at, float(one.memory)) for one in self._moments if one.at > WARM_UP_SECONDS]
+        if not watched or watched[-1][0] - watched[0][0] < ENOUGH_SECONDS:
+            typer.echo("too short a run to judge memory")
+            return None
+        grown = vitals.slope(watched) * GROWTH_SECONDS / watched[0][1]
+        typer.echo(f"memory grows by {grown:.2%} in ten minutes")
+        return grown
 
 
 def _leaks(before: Moment, after: Moment) -> Iterator[str]:

@@ -13,7 +13,7 @@ SLOW_MS = 2000
 
 def test_known_visitors_do_not_notice(sandbox: Sandbox, serve: Serve) -> None:
     """Their answers turn stale meanwhile: each is served at once, and read again once in the background."""
-    names = visitors.known.some(20)
+    names = visitors.known.some(6)
     with serve(sandbox.url, CACHE_TTL="1s", REVALIDATE_TTL="60s") as service:
         wait_until(lambda: all(map(service.knows, names)), "everyone to be known")
         sandbox.misbehave(latency_ms=SLOW_MS)

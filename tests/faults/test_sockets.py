@@ -16,7 +16,6 @@ from tests.faults.proxy import (
     LimitData,
     ResetPeer,
     Slicer,
-    SlowClose,
     Timeout,
     Toxic,
     proxied,
@@ -82,12 +81,8 @@ TOXICS = [
     LimitData(60),
     Timeout(),
     ResetPeer(),
-    ResetPeer(0.1),
-    SlowClose(5.0),
     Down(),
     Latency(3.0, stream="upstream"),
-    Timeout(stream="upstream"),
-    LimitData(20, stream="upstream"),
 ]
 
 
