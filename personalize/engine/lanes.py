@@ -20,7 +20,8 @@ BUSY_SECONDS = 0.01
 """When a timer of the loop is that late, there is more to do than the machine can."""
 
 FAIR_SECONDS = 0.25
-"""What a call that has not begun is then given beyond its time."""
+WAITING_SECONDS = 1.0
+"""What a call is then given beyond its time: one that has begun, and one that still waits for a thread."""
 
 
 class Lane(Generic[T]):
@@ -99,13 +100,14 @@ class Lane(Generic[T]):
 
 
 async def _done(future: "Future[Any]", answer: asyncio.Future[Any], until: float) -> None:
-    """Wait for an answer until a time; one whose call has had no turn by then, since we are busy, for a while longer.
+    """Wait for an answer until a time, and for a while longer if we are too busy to have given the call its turn.
 
-    Where there is more to do than the machine can, that a thread has not begun is no overrun of the recipe's.
+    Where there is more to do than the machine can, a late answer is better than none; most of all to a call that has
+    not even begun, whose recipe cannot be what is slow.
     """
     loop = asyncio.get_running_loop()
     await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
-    if not answer.done() and not future.running() and loop.time() - until > BUSY_SECONDS:
-        await asyncio.wait([answer], timeout=FAIR_SECONDS)
+    if not answer.done() and loop.time() - until > BUSY_SECONDS:
+        await asyncio.wait([answer], timeout=FAIR_SECONDS if future.running() else WAITING_SECONDS)
     if answer.done() and not answer.cancelled():
         answer.exception()  # told by the future behind it
