@@ -55,7 +55,7 @@ class Lane(Generic[T]):
         future = self._started(arguments)
         answer = asyncio.wrap_future(future)
         try:
-            await _done(future, answer, until)
+            await self._done(future, answer, until)
         finally:
             answer.cancel()  # nothing to one that is there; one that had not even begun is not run any more
         if future.cancelled() or not future.done():
@@ -63,6 +63,20 @@ class Lane(Generic[T]):
                 self._late.add(future)
             raise RecipeFailed("overran")
         return future.result()
+
+    async def _done(self, future: "Future[T]", answer: "asyncio.Future[T]", until: float) -> None:
+        """Wait for an answer until a time, and for a while longer if we are too busy to have given the call its turn.
+
+        Where there is more to do than the machine can, a late answer is better than none; most of all to a call that
+        has not even begun, whose recipe cannot be what is slow as long as the calls before it are in time.
+        """
+        loop = asyncio.get_running_loop()
+        await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
+        waits = not future.running() and not self._late
+        if not answer.done() and (waits or loop.time() - until > BUSY_SECONDS):
+            await asyncio.wait([answer], timeout=WAITING_SECONDS if waits else FAIR_SECONDS)
+        if answer.done() and not answer.cancelled():
+            answer.exception()  # told by the future behind it
 
     def close(self) -> None:
         """End the threads that wait for a call; one that never returns from its call ends with the process."""
@@ -97,17 +111,3 @@ class Lane(Generic[T]):
                 future.set_result(self._work(arguments))
             except BaseException as error:  # noqa: BLE001 -- whatever ends the work, its caller waits to hear of it
                 future.set_exception(error)
-
-
-async def _done(future: "Future[Any]", answer: asyncio.Future[Any], until: float) -> None:
-    """Wait for an answer until a time, and for a while longer if we are too busy to have given the call its turn.
-
-    Where there is more to do than the machine can, a late answer is better than none; most of all to a call that has
-    not even begun, whose recipe cannot be what is slow.
-    """
-    loop = asyncio.get_running_loop()
-    await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
-    if not answer.done() and loop.time() - until > BUSY_SECONDS:
-        await asyncio.wait([answer], timeout=FAIR_SECONDS if future.running() else WAITING_SECONDS)
-    if answer.done() and not answer.cancelled():
-        answer.exception()  # told by the future behind it

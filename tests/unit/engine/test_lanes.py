@@ -96,6 +96,25 @@ async def test_a_call_that_never_began_is_not_run_later() -> None:
     assert len(begun) == THREADS
 
 
+async def test_to_wait_in_line_is_no_overrun() -> None:
+    """The threads are with calls that are in time: whoever waits for one of them has a turn after that."""
+    release = threading.Event()
+
+    def slow(name: str) -> str:
+        release.wait()
+        return name
+
+    lane = Lane("slow", slow)
+    first = [asyncio.create_task(lane.run(f"call {number}", soon())) for number in range(THREADS)]
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(lane.run("the next", soon(0.01)))
+    await asyncio.sleep(0.05)
+    release.set()
+    assert await waiting == "the next"
+    assert await asyncio.gather(*first) == ["call 0", "call 1"]
+    lane.close()
+
+
 async def test_a_late_answer_to_a_closed_loop_is_no_error() -> None:
     """A service that has stopped may still have a thread that comes back."""
     release = threading.Event()
