@@ -36,10 +36,12 @@ _Place: TypeAlias = tuple[SectionName, tuple[str, ...]]
 class Flight:
     """A read that is under way, and what it is for.
 
-    `stamp` is the profile's in the shared tier as it was when the Profile API was asked; `None` until then.
+    `stamp` is the profile's in the shared tier as it was when the Profile API was asked, which `asked` says to be the
+    case; `None` where that tier did not answer.
     """
 
     errand: Errand
+    asked: bool = False
     stamp: Stamp | None = None
     task: "asyncio.Task[Landing]" = field(init=False)
 

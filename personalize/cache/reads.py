@@ -78,9 +78,10 @@ class Reads:
         `stamp` is the profile's as it is known to be now; `None` if nobody looked.
         """
         flight = self._flights.find(order.key, order.name, order.spec)
-        if flight is not None and None not in {stamp, flight.stamp} and stamp != flight.stamp:
-            return None
-        return flight
+        if flight is None or not flight.asked or stamp is None or flight.stamp == stamp:
+            return flight
+        # Where the stamp was not known, and the profile was forgotten at some time, nobody knows whether since.
+        return flight if flight.stamp is None and not stamp else None
 
     def begin(self, order: Order) -> Flight:
         """Start reading a section; from now on this is the read that brings it."""
@@ -124,7 +125,7 @@ class Reads:
             return Landing(comparison.found[order.name].section, shared=True, coalesced=True)
         if lease is None and order.errand.priority == "refresh":
             return Landing(shared=True, coalesced=True)  # somebody is at it, and nobody waits
-        flight.stamp = comparison.stamp
+        flight.asked, flight.stamp = True, comparison.stamp
         return await self._from_profile_api(order, comparison, lease)
 
     async def _from_profile_api(self, order: Order, comparison: Comparison, lease: Lease | None) -> Landing:

@@ -148,6 +148,16 @@ class World:
         ("land", 1, "answer"),
     ]
 )
+@example(
+    [
+        ("away", True, None),
+        ("fetch", 1, VISITORS[0]),
+        ("away", False, None),
+        ("forget", 0, VISITORS[0]),
+        ("fetch", 1, VISITORS[0]),
+        ("land", 0, "answer"),
+    ]
+)
 @settings(max_examples=600, deadline=None)
 def test_random_histories_keep_the_promises(history: list[tuple[Any, ...]]) -> None:
     """No other visitor's data, nothing past its hard limit, nothing that was forgotten."""
