@@ -192,10 +192,10 @@ class Soak:
 
 
 def _leaks(before: Moment, after: Moment) -> Iterator[str]:
-    """Yield what a service at rest has more or less of than before."""
-    if abs(after.sockets - before.sockets) > SPARE:
+    """Yield what a service at rest has more of than before; of fewer sockets the troubles were the cause."""
+    if after.sockets - before.sockets > SPARE:
         yield f"{before.sockets} sockets became {after.sockets}"
-    if abs(after.tasks - before.tasks) > SPARE:
+    if after.tasks - before.tasks > SPARE:
         yield f"{before.tasks} tasks became {after.tasks}"
 
 
