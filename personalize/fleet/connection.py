@@ -24,7 +24,7 @@ T = TypeVar("T")
 OPERATION_SECONDS = 0.05
 """What one operation may take, with waiting for its turn and connecting."""
 
-SLICES = 5
+SLICES = 10
 """Parts in which an operation's time passes: where the process itself is held up, as by collecting garbage, it loses
 one, and still reads what Redis has answered meanwhile."""
 
