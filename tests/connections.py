@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from personalize.fleet.connection import Connection, Script
+from personalize.fleet.connection import OPERATION_SECONDS, Connection, Script
 from personalize.telemetry.metrics import Metrics
 
 WAIT_SECONDS = 20.0
@@ -49,11 +49,14 @@ class Counts:
 
 @asynccontextmanager
 async def connected(
-    url: str, counts: Counts | None = None, clock: Callable[[], float] | None = None
+    url: str,
+    counts: Counts | None = None,
+    clock: Callable[[], float] | None = None,
+    seconds: float = OPERATION_SECONDS,
 ) -> AsyncIterator[Connection]:
     """Return a connection, and close it in the end."""
     clocks = {} if clock is None else {"clock": clock}
-    connection = Connection(url, metrics=(counts or Counts()).metrics, **clocks)
+    connection = Connection(url, metrics=(counts or Counts()).metrics, seconds=seconds, **clocks)
     try:
         yield connection
     finally:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.conftest import free_port
 from tests.processes import wait_until
 
 SERVER = shutil.which("redis-server")
@@ -25,6 +25,7 @@ SERVICE = "cache"
 """What the Sentinels call their master."""
 
 SLOTS = 16_384
+MAX_PORT = 55_000
 
 needs_redis = pytest.mark.skipif(
     SERVER is None and "REQUIRE_REAL_PARTS" not in os.environ, reason="redis-server is not installed"
@@ -93,7 +94,7 @@ class Server:
 
     def run(self, *words: Any) -> Any:
         """Run a command that the plain client has no method for."""
-        return self.client.execute_command(*words)  # type: ignore[no-untyped-call]
+        return self.client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py's, untyped
 
     def answers(self) -> bool:
         try:
@@ -252,11 +253,8 @@ def _migrate(slot: int, source: Server, to: Server) -> None:
 
 
 def _free_port() -> int:
-    """Return a port that is free, as is the one of a Cluster's bus, ten thousand above it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    return port if port < 50_000 else port - 20_000
+    """Return a port that is free, and that leaves room for a Cluster's bus, ten thousand above it."""
+    return next(port for port in iter(free_port, None) if port < MAX_PORT)
 
 
 def _watched(guarded: Guarded) -> bool:

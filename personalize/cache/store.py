@@ -75,31 +75,31 @@ FREE: Lease = _Free()
 class Alone:
     """The shared tier of a process that shares nothing: it never answers, and there is nobody to tell."""
 
-    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:  # noqa: ARG002
+    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:  # noqa: ARG002 -- the protocol's
         """Know nothing."""
         return None
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep nothing."""
 
-    async def lease(self, key: str, name: SectionName) -> Lease | None:  # noqa: ARG002
+    async def lease(self, key: str, name: SectionName) -> Lease | None:  # noqa: ARG002 -- the protocol's
         """Let it read."""
         return FREE
 
     async def relate(self, key: str, others: Iterable[str]) -> None:
         """Keep nothing."""
 
-    async def forget(self, key: str) -> frozenset[str] | None:  # noqa: ARG002
+    async def forget(self, key: str) -> frozenset[str] | None:  # noqa: ARG002 -- the protocol's
         """Have nothing to forget."""
         return frozenset()
 
-    async def tell(self, keys: Iterable[str]) -> bool:  # noqa: ARG002
+    async def tell(self, keys: Iterable[str]) -> bool:  # noqa: ARG002 -- the protocol's
         """Have nobody to tell."""
         return True
 
     async def listen(self, heard: Callable[[str], None]) -> None:
         """Have nobody to hear from."""
 
-    def trusts(self, checked: float) -> bool:  # noqa: ARG002
+    def trusts(self, checked: float) -> bool:  # noqa: ARG002 -- the protocol's
         """Trust oneself."""
         return True

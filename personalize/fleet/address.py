@@ -87,7 +87,7 @@ class Address:
 def _of_sentinels(parts: SplitResult, limits: Limits) -> Redis:
     service, _, db = parts.path.strip("/").partition("/")
     hosts, secured, secrets = _hosts(parts, SENTINEL_PORT), _secured(parts), _secrets(parts)
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's, untyped
         hosts,
         sentinel_kwargs={**limits.options, **secured, **secrets},
         db=int(db or 0),

@@ -28,8 +28,8 @@ SLICES = 10
 """Parts in which an operation's time passes: where the process itself is held up, as by collecting garbage, it loses
 one, and still reads what Redis has answered meanwhile."""
 
-SOCKET_SECONDS = 2 * OPERATION_SECONDS
-"""What one exchange may take behind operations that were answered without it; longer, for the same reason."""
+SOCKET_FACTOR = 2
+"""How much longer one exchange may take, behind operations that were answered without it; for the same reason."""
 
 SETTLING_SECONDS = 2.0
 """What connecting, or finding a new master or the nodes of a Cluster, may take behind operations that are answered
@@ -73,14 +73,23 @@ class Connection:
         url: where Redis is; see `Address`.
         metrics: counts failed and skipped operations, and says whether Redis is there.
         clock: a monotonic time in seconds.
+        seconds: what one operation may take.
     """
 
-    def __init__(self, url: str, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        seconds: float = OPERATION_SECONDS,
+    ) -> None:
         self._address = Address(url)
-        self._client = self._address.client(Limits(SOCKET_SECONDS, CONNECTIONS))
+        self._client = self._address.client(Limits(SOCKET_FACTOR * seconds, CONNECTIONS))
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._skip = Skip(metrics, clock)
         self._clock = clock
+        self._seconds = seconds
         self._look_at = 0.0
         self._held: set[asyncio.Task[Any]] = set()
 
@@ -171,7 +180,7 @@ class Connection:
         if not await self._turn():
             raise _Crowded
         task = self._hold(self._in_turn(command))
-        if not await _done(task):
+        if not await self._done(task):
             raise TimeoutError
         return task.result()
 
@@ -179,7 +188,7 @@ class Connection:
         """Wait for one of our connections to be free: redis-py's pools raise where there is none."""
         turn = asyncio.ensure_future(self._turns.acquire())
         try:
-            if await _done(turn):
+            if await self._done(turn):
                 return True
         except asyncio.CancelledError:
             if not turn.cancel():
@@ -194,6 +203,14 @@ class Connection:
                 return await command()
         finally:
             self._turns.release()
+
+    async def _done(self, future: "asyncio.Future[Any]") -> bool:
+        """Wait as long as an operation may take; return whether a future is done."""
+        for _ in range(SLICES):
+            await asyncio.wait([future], timeout=self._seconds / SLICES)
+            if future.done():
+                return True
+        return False
 
     def _failed(self, operation: str, error: Exception) -> None:
         if _full(error):
@@ -219,15 +236,6 @@ class Connection:
 
 class _Crowded(Exception):
     """None of our connections was free in time: that says nothing of Redis."""
-
-
-async def _done(future: "asyncio.Future[Any]") -> bool:
-    """Wait as long as an operation may take; return whether a future is done."""
-    for _ in range(SLICES):
-        await asyncio.wait([future], timeout=OPERATION_SECONDS / SLICES)
-        if future.done():
-            return True
-    return False
 
 
 def _full(error: Exception) -> bool:

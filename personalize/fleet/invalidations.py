@@ -113,7 +113,7 @@ class Invalidations:
             self._subscribed_at = None
             self._metrics.invalidations_heard.set(0)
             with suppress(*FAILURES):  # which must not stand in for being cancelled
-                await messages.aclose()  # type: ignore[no-untyped-call]
+                await messages.aclose()  # type: ignore[no-untyped-call]  # redis-py's, untyped
                 await client.aclose()
 
     async def _hear(self, messages: PubSub, heard: Callable[[str], None]) -> None:

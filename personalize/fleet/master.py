@@ -64,7 +64,7 @@ class _Connections(SentinelConnectionPool):
     async def get_master_address(self) -> tuple[str, int]:
         """Return where the master is, and leave the one before."""
         before = self.master_address
-        address: tuple[str, int] = await super().get_master_address()  # type: ignore[no-untyped-call]
+        address: tuple[str, int] = await super().get_master_address()  # type: ignore[no-untyped-call]  # redis-py's, untyped
         if before not in {None, address}:
-            await self.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
+            await self.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py's, untyped
         return address

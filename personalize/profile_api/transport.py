@@ -101,7 +101,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 trust_env=False,
             )
             # There is no public switch. A GET that is sent twice unseen would be counted once by the rate budget.
-            self._session._retry_connection = False  # noqa: SLF001
+            self._session._retry_connection = False  # noqa: SLF001 -- see above
         return self._session
 
 

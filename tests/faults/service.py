@@ -18,8 +18,6 @@ from tests.faults import load, skewed, visitors
 from tests.processes import PYTHON, Running, personalize, running, wait_for_port, wait_for_urls, wait_until
 from tests.sites import against
 
-API_KEY = "fake-key-of-a-fault-test"
-
 
 class Numbers:
     """The metrics of a service at one moment.

@@ -1,7 +1,6 @@
 """The soak's eyes: a process' memory and sockets, and whether a value grows."""
 
 import os
-import socket
 import subprocess
 
 import pytest
@@ -9,13 +8,24 @@ import pytest
 from tests.faults import vitals
 from tests.processes import PYTHON, ended
 
+OPENING = """
+import socket
+for count in map(int, iter(input, "end")):
+    opened = [socket.socket() for _ in range(count)]
+    print(count, flush=True)
+"""
+
 
 def test_sockets_are_counted() -> None:
-    """Those that are open now."""
-    before = vitals.sockets(os.getpid())
-    with socket.socket(), socket.socket():
-        assert vitals.sockets(os.getpid()) == before + 2
-    assert vitals.sockets(os.getpid()) == before
+    """Those that are open now; of a process that does nothing else, so that none goes meanwhile."""
+    child = subprocess.Popen([PYTHON, "-c", OPENING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with ended(child), child.stdin, child.stdout:
+        for count in (2, 5, 0):
+            print(count, file=child.stdin, flush=True)
+            assert child.stdout.readline() == f"{count}\n"
+            assert vitals.sockets(child.pid) == count
 
 
 def test_a_family_is_a_process_and_what_it_started() -> None:

@@ -52,7 +52,7 @@ def promoted(watched: Guarded) -> bool:
 async def written(connection: Connection, key: str, value: bytes) -> None:
     """Write until Redis takes it, within the bound; then it can be read."""
     async with asyncio.timeout(BACK_SECONDS):
-        while await connection.evaluate("write", SET, [key], ["f", value]) is None:  # noqa: ASYNC110
+        while await connection.evaluate("write", SET, [key], ["f", value]) is None:  # noqa: ASYNC110 -- nothing announces it
             await asyncio.sleep(0.01)
     assert await eventually(connection, key, seconds=BACK_SECONDS) == value
 
@@ -286,5 +286,5 @@ async def test_invalidations_reach_every_node(cluster: Cluster) -> None:
 async def until_told(invalidations: Invalidations, keys: list[str]) -> None:
     """Tell, again if the connection was not through yet."""
     async with asyncio.timeout(BACK_SECONDS):
-        while not await invalidations.tell(keys):  # noqa: ASYNC110
+        while not await invalidations.tell(keys):  # noqa: ASYNC110 -- nothing announces it
             await asyncio.sleep(0.05)

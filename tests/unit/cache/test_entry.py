@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from personalize.cache import entry
 from personalize.cache.entry import Ages, Judgement, UnreadableEntry, judge
-from personalize.model import AnySection, Event, EventHistory, Section, SectionName, Traits
+from personalize.model import AnySection, Event, EventHistory, Section, SectionName, Standing, Traits
 from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
 
 FETCHED = 1_000_000.0
@@ -39,9 +39,9 @@ AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
         (1e9, "gone", 0),
     ],
 )
-def test_a_section_grows_old(age: float, standing: str, fresh_for: float) -> None:
+def test_a_section_grows_old(age: float, standing: Standing, fresh_for: float) -> None:
     """Fresh, then served while it is read again, then only better than nothing, then gone."""
-    assert judge(traits("plan"), PLAN, FETCHED + age, AGES) == Judgement(standing, fresh_for)  # type: ignore[arg-type]
+    assert judge(traits("plan"), PLAN, FETCHED + age, AGES) == Judgement(standing, fresh_for)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_section_grows_old(age: float, standing: str, fresh_for: float) -> Non
     ],
 )
 def test_a_profile_that_does_not_exist_is_believed_for_less(
-    ttl: float, negative: float, age: float, standing: str, fresh_for: float
+    ttl: float, negative: float, age: float, standing: Standing, fresh_for: float
 ) -> None:
     """For the negative time to live, unless the recipe's own is shorter still; then it is asked again first."""
     ages = Ages(revalidate=600, stale=86_400, negative=negative, jitter=0)
     judged = judge(NOTHING, TraitsSpec(("plan",), ttl), FETCHED + age, ages)
-    assert judged == Judgement(standing, fresh_for)  # type: ignore[arg-type]
+    assert judged == Judgement(standing, fresh_for)
 
 
 @pytest.mark.parametrize("content", [{}, {"plan": None}])

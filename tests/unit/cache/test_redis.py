@@ -1,6 +1,6 @@
 """The shared tier on a real Redis: keys, fields, expiry, stamps, and values that cannot be read."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,25 +16,12 @@ from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
 from personalize.model import EventHistory, Section, Traits
 from personalize.telemetry.metrics import Metrics
-from tests import redises
 from tests.processes import until
 from tests.redises import Server, needs_redis
 
 PLAN: Traits = Section({"plan": "pro"}, ("plan",), 1000.5)
 NOBODY: Traits = Section(None, ("plan",), 1000.5)
 VIEWED: EventHistory = Section((), ("Viewed",), 1000.5)
-
-
-@pytest.fixture(scope="module")
-def shared_server() -> Iterator[Server]:
-    with redises.server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    shared_server.client.flushall()
-    return shared_server
 
 
 def store_of(connection: Connection) -> RedisStore:

@@ -1,27 +1,12 @@
-"""A real Redis for the tests of this folder, empty for each, and a connection to it."""
+"""A connection to the Redis of the unit tests."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from personalize.fleet.connection import Connection
-from tests import redises
-from tests.connections import Counts, connected, eventually
+from tests.connections import WAIT_SECONDS, Counts, connected, eventually
 from tests.redises import Server
-
-
-@pytest.fixture(scope="session")
-def shared_server() -> Iterator[Server]:
-    """Return a server that the tests share."""
-    with redises.server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    """Return a server that is empty."""
-    shared_server.client.flushall()
-    return shared_server
 
 
 @pytest.fixture
@@ -32,8 +17,8 @@ def counts() -> Counts:
 
 @pytest.fixture
 async def connection(server: Server, counts: Counts) -> AsyncIterator[Connection]:
-    """Return a connection that is through: the first one of a process is the slowest."""
-    async with connected(server.url, counts) as connection:
+    """Return a connection that is through, with time enough for whatever else the machine does."""
+    async with connected(server.url, counts, seconds=WAIT_SECONDS) as connection:
         await eventually(connection)
         server.client.config_resetstat()
         yield connection

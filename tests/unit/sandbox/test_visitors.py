@@ -118,5 +118,5 @@ async def test_space_token_key_and_addresses_are_parameters(clock: StillClock) -
 
 def client(app: object) -> httpx.AsyncClient:
     """Return a client of an app."""
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # httpx spells ASGI's types its own way
     return httpx.AsyncClient(transport=transport, base_url="http://sandbox.test")
