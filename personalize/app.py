@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -15,14 +16,16 @@ from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
 from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.source import CachedSource
+from personalize.declare import NO_DEFAULT
 from personalize.engine import Engine
 from personalize.errors import PersonalizeError, RecipeLoadError
 from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
-from personalize.model import Posts
-from personalize.needs import Plan
+from personalize.model import Posts, Products
+from personalize.needs import Items, Plan
+from personalize.overrides import overridden
 from personalize.ports import ItemProvider
 from personalize.profile_api.client import REGIONS, ProfileClient, Transport
 from personalize.profile_api.guard import Guard
@@ -30,7 +33,10 @@ from personalize.profile_api.sections import SectionReader
 from personalize.profile_api.token import AccessToken
 from personalize.providers.fetch import new_client
 from personalize.providers.fixed import Fixed
-from personalize.providers.posts import posts_from_feed
+from personalize.providers.plugins import load_providers
+from personalize.providers.posts import posts_from
+from personalize.providers.products import products_from
+from personalize.providers.variants import EXAMPLE, variants_from
 from personalize.registry import Registry
 from personalize.settings import Settings
 from personalize.telemetry import logs
@@ -39,15 +45,24 @@ from personalize.telemetry.pseudonym import Pseudonyms
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.origins import Origins
+from personalize.web.desk import Desk
+from personalize.web.fragments import Fragments
 from personalize.web.middleware import Cors, LastLine, RequestIds
+from personalize.web.openapi import document
 from personalize.web.operations import Operations
+from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+Application: TypeAlias = Starlette
+"""What the service is to those who run it."""
+
+Lifespan = Callable[[Application], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, *, recipes: Registry | None = None, transport: Transport | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, recipes: Registry | None = None, transport: Transport | None = None
+) -> Application:
     """Return the service as an ASGI application.
 
     Args:
@@ -57,21 +72,24 @@ def create_app(settings: Settings, *, recipes: Registry | None = None, transport
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
+        ProviderLoadError: an installed provider cannot be made.
+        SettingsError: a setting is of no installed provider, or an override of no recipe.
     """
     metrics = Metrics(CollectorRegistry())
-    recipes = recipes or registry.load(settings.recipes)
-    parts = _assemble(settings, recipes, metrics, transport)
-    answers = RecipeAnswers(
+    recipes = recipes or load_recipes(settings)
+    parts = assemble(settings, recipes, metrics, transport)
+    desk = Desk(
         recipes,
         parts.engine,
         keys=ApiKeys(settings.api_keys),
         rules=id_rules(settings),
         deadline=settings.deadline,
-        browser_ttl=settings.browser_ttl,
         metrics=metrics,
     )
+    one = RecipeAnswers(desk, Fragments(recipes.values()), browser_ttl=settings.browser_ttl)
+    many = PageAnswers(desk, browser_ttl=settings.browser_ttl)
     app = Starlette(
-        routes=routes(answers, Operations(metrics)),
+        routes=routes(one, many, Operations(metrics), document(recipes, desk.rules)),
         middleware=[
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
@@ -82,6 +100,16 @@ def create_app(settings: Settings, *, recipes: Registry | None = None, transport
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
+
+
+def load_recipes(settings: Settings) -> Registry:
+    """Return the recipes that the settings name and those of installed distributions, as the deployment wants them.
+
+    Raises:
+        RecipeLoadError: a recipe cannot be loaded.
+        SettingsError: an override fits no recipe.
+    """
+    return overridden(registry.load(settings.recipes), settings.overrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +145,19 @@ class Parts:
     providers: Mapping[str, ItemProvider]
     contexts: tuple[AbstractAsyncContextManager[object], ...]
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Engine]:
+        """Open the parts while the body runs, and close them again in reverse."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self.engine.close)
+            for context in self.contexts:
+                await stack.enter_async_context(context)
+            await stack.enter_async_context(self.profiles.opened())
+            yield self.engine
 
-def _assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None) -> Parts:
+
+def assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None = None) -> Parts:
+    """Return what answers recipes, without the web around it."""
     profiles = cached_profiles(settings, metrics, transport)
     providers, contexts = _providers(settings, recipes, metrics)
     plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
@@ -187,34 +226,53 @@ def _pseudonyms(settings: Settings) -> Pseudonyms:
 def _providers(
     settings: Settings, recipes: Registry, metrics: Metrics
 ) -> tuple[Mapping[str, ItemProvider], tuple[AbstractAsyncContextManager[object], ...]]:
-    """Return the providers by name, and what has to be entered, in order, for them to have items."""
-    providers: dict[str, ItemProvider] = {}
-    contexts: tuple[AbstractAsyncContextManager[object], ...] = ()
-    if settings.posts_url is not None:
-        feeds = new_client()
-        posts = posts_from_feed(settings.posts_url, feeds, metrics)
-        providers["posts"], contexts = posts, (feeds, posts)
-    else:
-        providers["posts"] = Fixed("posts", Posts())
+    """Return the providers by name, and what has to be entered, in order, for them to have items.
+
+    Where a setting says what posts or products are, it counts before an installed provider of that name.
+    """
+    web = new_client()
+    polled: dict[str, ItemProvider] = {}
+    if settings.posts_url:
+        polled["posts"] = posts_from(settings.posts_url, web, metrics)
+    if settings.products_url:
+        polled["products"] = products_from(settings.products_url, web, metrics)
+    if settings.variants_url:
+        polled["variants"] = variants_from(settings.variants_url, web, metrics)
+    wanted = {name for recipe in recipes.values() for name in recipe.providers}
+    told = {key: value.get_secret_value() for key, value in settings.provider.items()}
+    configured = {**load_providers(wanted - polled.keys(), told), **polled}
+    fixed = (Fixed("posts", Posts()), Fixed("products", Products()), Fixed("variants", EXAMPLE))
+    providers = {**{one.name: one for one in fixed}, **configured}
+    _check_providers(recipes, providers)
+    for name in _missing(recipes, configured):
+        logs.provider_missing(name, f"PERSONALIZE_{name.upper()}_URL")
+    managed = (one for one in configured.values() if isinstance(one, AbstractAsyncContextManager))
+    return providers, (web, *managed)
+
+
+def _check_providers(recipes: Registry, providers: Mapping[str, ItemProvider]) -> None:
     for recipe in recipes.values():
         for name in recipe.providers - providers.keys():
-            raise RecipeLoadError(recipe.where, f"no provider is named {name!r}; there is {', '.join(providers)}")
-    if settings.posts_url is None and any("posts" in recipe.providers for recipe in recipes.values()):
-        logs.provider_missing("posts", "PERSONALIZE_POSTS_URL")
-    return providers, contexts
+            there = ", ".join(sorted(providers))
+            reason = f"no provider is named {name!r}; there is {there}. Name one of them, or install what brings it"
+            raise RecipeLoadError(recipe.where, reason)
+
+
+def _missing(recipes: Registry, configured: Mapping[str, ItemProvider]) -> list[str]:
+    """Return the providers without which a recipe has nothing to show: it declares no default for their items."""
+    needs = (one for recipe in recipes.values() for one in recipe.parameters if one.default is NO_DEFAULT)
+    needed = {one.need.provider for one in needs if isinstance(one.need, Items)} - {"variants"}  # there is an example
+    return sorted(needed - configured.keys())
 
 
 def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
-    """Return what opens the parts and closes them again in reverse."""
+    """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(logs.service_stopped)
-            stack.callback(parts.engine.close)
-            for context in parts.contexts:
-                await stack.enter_async_context(context)
-            await stack.enter_async_context(parts.profiles.opened())
+            await stack.enter_async_context(parts.opened())
             logs.service_started(len(recipes))
             yield
 

@@ -5,20 +5,39 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import UnionType
+from pathlib import Path
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from personalize.errors import BadParameter, RecipeFailed, RecipeLoadError
-from personalize.model import Collection, Event, SectionName, Snapshot
-from personalize.needs import Events, Items, Need, Now, Param, ProfileNeed, Trait, Wanted, section_of
+from personalize.model import Collection, Event, ExternalId, Link, ProfileMetadata, SectionName, Snapshot
+from personalize.needs import (
+    AllTraits,
+    Audiences,
+    Events,
+    ExternalIds,
+    Items,
+    Links,
+    Metadata,
+    Need,
+    Now,
+    Param,
+    ProfileNeed,
+    Trait,
+    Wanted,
+    section_of,
+)
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 
 Access = Literal["public", "verified", "server"]
 """Who may ask: anybody; only a visitor who proves to be the one; only our own servers."""
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""What a recipe may be called."""
 
 RESERVED_NAMES = frozenset({"personalize", "profiles"})
 """Names under `/api/` that are not recipes."""
@@ -30,9 +49,21 @@ RESERVED_PARAMETERS = frozenset(
 
 NO_DEFAULT = inspect.Parameter.empty
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_EVENT_TYPES = (tuple[Event, ...], Sequence[Event])
+_RECEIVED: Mapping[type[Need], tuple[Any, ...]] = {
+    AllTraits: (Mapping[str, Any], Mapping[str, object]),
+    Audiences: (tuple[str, ...], Sequence[str]),
+    Events: (tuple[Event, ...], Sequence[Event]),
+    ExternalIds: (tuple[ExternalId, ...], Sequence[ExternalId]),
+    Links: (tuple[Link, ...], Sequence[Link]),
+    Metadata: (ProfileMetadata | None,),
+    Now: (datetime,),
+}
+"""What a parameter receives for a need, where that is not its own choice; the first one is what is advised."""
+
+_CHANGEABLE = (dict, list)
 _UNIONS = (Union, UnionType)
+_UNSAYABLE = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
+"""What encoding an answer, or decoding it as what was declared, may raise."""
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -45,13 +76,22 @@ class Parameter:
     type: Any
     default: Any
 
-    def converted(self, text: str) -> object:
-        """Return the value of a request parameter; raise `BadParameter` if it is not of the type or out of bounds."""
+    @property
+    def bounded(self) -> Any:  # noqa: ANN401 -- a type, which has no type
+        """The type of a request's parameter, within its bounds."""
         assert isinstance(self.need, Param)  # noqa: S101 -- a caller's mistake, not a visitor's
+        return _bounded(self.type, self.need)
+
+    def converted(self, value: object, *, field: str | None = None, strict: bool = False) -> object:
+        """Return the value of a request parameter: of a text, or, if `strict`, of a JSON value.
+
+        Raises:
+            BadParameter: it is not of the type or out of bounds; names the field, the parameter's own name if left out.
+        """
         try:
-            return msgspec.convert(text, _bounded(self.type, self.need), strict=False)
+            return msgspec.convert(value, self.bounded, strict=strict)
         except msgspec.ValidationError as error:
-            raise BadParameter(self.name, f"is not valid: {_lowered(str(error))}.") from None
+            raise BadParameter(field or self.name, f"is not valid: {_lowered(str(error))}.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +110,8 @@ class Binding:
 class Recipe(Generic[P, R_co]):
     """A function from what is known of a profile to content, with declared needs. Calling it calls the function.
 
-    `ttl` is in seconds: the greatest age of a profile that the recipe accepts as fresh. `where` is its file and line.
+    `ttl` is in seconds: the greatest age of a profile that the recipe accepts as fresh. `where` is its file and line,
+    `template` the file that makes markup of its answer.
     """
 
     name: str
@@ -81,6 +122,7 @@ class Recipe(Generic[P, R_co]):
     parameters: tuple[Parameter, ...]
     returns: Any
     where: str
+    template: Path | None = None
     wanted: Wanted = field(init=False)
     """What it wants of profiles, for the plan."""
     sections: frozenset[SectionName] = field(init=False)
@@ -123,7 +165,7 @@ class Recipe(Generic[P, R_co]):
                 try:
                     arguments[one.name] = _typed(one, value)
                     found = True
-                except msgspec.ValidationError:
+                except (msgspec.ValidationError, RecursionError):  # the latter for what is nested without end
                     mismatched.append(one.name)
         return Binding(arguments, found, tuple(mismatched))
 
@@ -142,15 +184,21 @@ class Recipe(Generic[P, R_co]):
         except (Exception, SystemExit) as error:
             raise RecipeFailed("raised") from error
         try:
-            answer = msgspec.json.encode(result)
-            msgspec.json.decode(answer, type=self.returns)  # what is sent is what is checked, down to each member
-        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            answer = msgspec.json.encode(result, enc_hook=_plain)
+            # What is sent is what is checked, down to each member; an `object` may be anything.
+            msgspec.json.decode(answer, type=self.returns, dec_hook=_anything)
+        except _UNSAYABLE as error:
             raise RecipeFailed("returned") from error
         return msgspec.Raw(answer)
 
 
 def recipe(
-    name: str, *, access: Access = "verified", ttl: timedelta | None = None, collection: Collection = "users"
+    name: str,
+    *,
+    access: Access = "verified",
+    ttl: timedelta | None = None,
+    collection: Collection = "users",
+    template: str | None = None,
 ) -> Callable[[Callable[P, R_co]], Recipe[P, R_co]]:
     """Declare a function as the recipe served at `/api/{name}`.
 
@@ -159,6 +207,7 @@ def recipe(
         access: who may ask; `"verified"` unless said otherwise.
         ttl: the greatest age of a profile that this recipe accepts as fresh; `CACHE_TTL` is the ceiling.
         collection: whose profiles it reads, `"users"` or `"accounts"`.
+        template: a file beside the recipe's that makes an HTML fragment of the answer, for those who ask for one.
 
     Raises:
         RecipeLoadError: the declaration is wrong; says where, why, and what to write instead.
@@ -177,9 +226,21 @@ def recipe(
             returns = _returns(hints)
         except (TypeError, ValueError, NameError, AttributeError, SyntaxError, re.error) as error:
             raise RecipeLoadError(where, f"recipe {name!r}: {error}") from None
-        return Recipe(name, function, access, collection, seconds, parameters, returns, where)
+        markup = Path(function.__code__.co_filename).with_name(template) if template else None
+        return Recipe(name, function, access, collection, seconds, parameters, returns, where, markup)
 
     return declare
+
+
+def free_json(hint: object) -> dict[str, Any]:
+    """Return the JSON Schema of `object`, which a recipe writes where it answers whatever JSON there is.
+
+    Raises:
+        NotImplementedError: as msgspec asks of a hook that knows nothing of a type.
+    """
+    if hint is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError
 
 
 def _place(function: object) -> str:
@@ -190,7 +251,7 @@ def _place(function: object) -> str:
 
 
 def _check_words(name: str, access: str, collection: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError("a name is lowercase words joined by hyphens, like 'recommended-posts'")
     if name in RESERVED_NAMES:
         raise ValueError(f"the names {' and '.join(sorted(RESERVED_NAMES))} are taken by routes of the service")
@@ -229,13 +290,11 @@ def _parameter(declared: inspect.Parameter, hints: Mapping[str, Any]) -> Paramet
 
 def _check_parameter(one: Parameter) -> None:
     if isinstance(one.need, ProfileNeed) and one.default is NO_DEFAULT:
-        raise TypeError(
-            f"parameter {one.name!r} needs a default: it is what visitors get when the profile is not known"
-        )
-    if isinstance(one.need, Events) and one.type not in _EVENT_TYPES:
-        raise TypeError(f"parameter {one.name!r} receives `tuple[Event, ...]`: write that as its type")
-    if isinstance(one.need, Now) and one.type is not datetime:
-        raise TypeError(f"parameter {one.name!r} receives a `datetime`: write that as its type")
+        empty = "()" if get_origin(one.type) in {tuple, Sequence} else "None"
+        raise TypeError(f"parameter {one.name!r} needs a default, like `= {empty}`, for when the profile is not known")
+    received = _RECEIVED.get(type(one.need))
+    if received and one.type not in received:
+        raise TypeError(f"parameter {one.name!r} receives `{_written(received[0])}`: write that as its type")
     if isinstance(one.need, Trait):
         msgspec.json.schema(one.type)  # raises TypeError for a type that no JSON value can have
     if isinstance(one.need, Param):
@@ -273,25 +332,63 @@ def _is_scalar(hint: object) -> bool:
 
 def _returns(hints: Mapping[str, Any]) -> object:
     if "return" not in hints:
-        raise TypeError("the return annotation is missing: it becomes the answer's schema")
-    msgspec.json.schema(hints["return"])  # raises TypeError for what JSON cannot say
+        raise TypeError("the return annotation is missing, like `-> list[str]`: it becomes the answer's schema")
+    msgspec.json.schema(hints["return"], schema_hook=free_json)  # raises TypeError for what JSON cannot say
     return hints["return"]
+
+
+def _anything(hint: type, value: object) -> object:
+    if hint is object:
+        return value
+    raise NotImplementedError
 
 
 def _known(need: ProfileNeed, snapshot: Snapshot) -> object:
     """Return what a snapshot says for a need, or `None` where it says nothing."""
     section = snapshot.sections.get(section_of(need))
-    match need, section and section.content:
-        case Trait(name=name), dict(traits):
-            return traits.get(name)
-        case Events(names=names, limit=limit), tuple(events):
-            return tuple(event for event in events if event.name in names)[:limit] or None
-    return None
+    content: Any = section and section.content
+    if not content:
+        return None
+    if isinstance(need, Trait):
+        return content.get(need.name)
+    if isinstance(need, Events):
+        return tuple(event for event in content if not need.names or event.name in need.names)[: need.limit] or None
+    return content
 
 
-def _typed(one: Parameter, value: object) -> object:
-    """Return a trait's value as its declared type; events are typed already."""
-    return msgspec.convert(value, one.type) if isinstance(one.need, Trait) else value
+def _typed(one: Parameter, value: Any) -> object:  # noqa: ANN401 -- what the need is filled with
+    """Return what a need is filled with, so that nothing a recipe does to it is seen by another, or by the cache."""
+    if isinstance(one.need, Trait):
+        return msgspec.convert(_own(value), one.type)
+    if isinstance(one.need, AllTraits):
+        return _unchangeable(value)
+    if isinstance(one.need, Events):
+        return tuple(Event(it.name, it.timestamp, _unchangeable(it.properties), it.message_id) for it in value)
+    return value
+
+
+def _unchangeable(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a view of members that cannot be changed; those that could be are copies."""
+    own = {name: _own(value) for name, value in members.items() if isinstance(value, _CHANGEABLE)}
+    return MappingProxyType({**members, **own} if own else members)
+
+
+def _own(value: Any) -> Any:  # noqa: ANN401 -- any JSON
+    """Return a copy of a JSON value, if it is one that can be changed."""
+    return msgspec.json.decode(msgspec.json.encode(value)) if isinstance(value, _CHANGEABLE) else value
+
+
+def _plain(value: object) -> object:
+    """Return what msgspec cannot encode by itself as what it can."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError
+
+
+def _written(hint: Any) -> str:  # noqa: ANN401 -- a type, which has no type
+    """Return a type as one writes it."""
+    shown = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", shown)
 
 
 def _lowered(sentence: str) -> str:

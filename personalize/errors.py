@@ -3,12 +3,15 @@
     PersonalizeError
     ├── ConfigurationError          the service cannot start; the message says what to change
     │   ├── SettingsError           one or more settings are wrong: all of them, at once
-    │   └── RecipeLoadError         a recipe file, module or declaration is wrong
+    │   ├── RecipeLoadError         a recipe file, module or declaration is wrong
+    │   └── ProviderLoadError       an installed provider cannot be made
     ├── RequestError                the caller's fault: answered as a problem (RFC 9457)
     │   ├── BadParameter            400: names the field
     │   ├── BadCredentials          401
     │   ├── ProofRequired           403
-    │   └── UnknownRecipe           404
+    │   ├── UnknownRecipe           404
+    │   ├── BodyTooLarge            413
+    │   └── UnsupportedMediaType    415
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -71,6 +74,18 @@ class RecipeLoadError(ConfigurationError):
         super().__init__(f"{where}: {reason}")
 
 
+class ProviderLoadError(ConfigurationError):
+    """An installed provider cannot be made.
+
+    Args:
+        where: its distribution, and what its entry point names.
+        reason: what is wrong.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+
+
 class RequestError(PersonalizeError):
     """The caller asked for something that cannot be answered."""
 
@@ -95,7 +110,7 @@ class BadParameter(RequestError):
 
 
 class BadCredentials(RequestError):
-    """The `Authorization` header carries no key that is known here."""
+    """The `Authorization` header carries no key that is known here, or is missing where there has to be one."""
 
     status = 401
     code = "bad_credentials"
@@ -103,7 +118,7 @@ class BadCredentials(RequestError):
 
 
 class ProofRequired(RequestError):
-    """The recipe is not for this caller, or not about this visitor without proof."""
+    """The recipe does not answer about this visitor without proof."""
 
     status = 403
     code = "proof_required"
@@ -116,6 +131,20 @@ class UnknownRecipe(RequestError):
     status = 404
     code = "unknown_recipe"
     label = "unknown"
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than anything that can be asked."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is not of a type that is read here."""
+
+    status = 415
+    code = "unsupported_media_type"
 
 
 class RecipeFailed(PersonalizeError):

@@ -25,12 +25,25 @@ class Trait:
         _check_names((self.name,))
 
 
+@dataclass(frozen=True, slots=True)
+class AllTraits:
+    """All traits, computed traits and audiences, by their keys: a support desk's need, and too much for a page.
+
+    Of more than 1,000 the Profile API's first 1,000.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Audiences:
+    """The keys of the audiences that somebody is in."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Events:
     """The newest Track events of the last 14 days with these names.
 
     Args:
-        names: event names, at least one.
+        names: event names; of any name when left out: a timeline's need, which is read by itself.
         limit: how many of them all are wanted, 1 to 100.
     """
 
@@ -38,13 +51,26 @@ class Events:
     limit: int
 
     def __init__(self, *names: str, limit: int = MAX_EVENTS) -> None:
-        if not names:
-            raise ValueError("Events() needs the name of at least one event")
         if not 1 <= limit <= MAX_EVENTS:
             raise ValueError(f"the limit of Events() is 1 to {MAX_EVENTS}, not {limit}")
         _check_names(names)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "limit", limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIds:
+    """The external ids that lead to the profile; of more than 125 the Profile API's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The accounts that a user belongs to, or an account's users; of more than 100 the Profile API's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Segment's own id of the profile, and when it came to be and changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +102,11 @@ class Param:
         return Meta(**bounds)
 
 
-Need: TypeAlias = Trait | Events | Items | Now | Param
-"""Anything that may stand in a parameter's annotation."""
-
-ProfileNeed: TypeAlias = Trait | Events
+ProfileNeed: TypeAlias = Trait | AllTraits | Audiences | Events | ExternalIds | Links | Metadata
 """The needs that the Profile API fills."""
+
+Need: TypeAlias = ProfileNeed | Items | Now | Param
+"""Anything that may stand in a parameter's annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +140,16 @@ class EventsSpec:
         return tuple(f"{need.limit} {','.join(need.names)}" for need in self.needs)
 
 
-SectionSpec: TypeAlias = TraitsSpec | EventsSpec
+@dataclass(frozen=True, slots=True)
+class WholeSpec:
+    """A section that has no names to choose from, as all events. `ttl` is in seconds."""
+
+    section: SectionName
+    ttl: float
+    asked: tuple[str, ...] = ()
+
+
+SectionSpec: TypeAlias = TraitsSpec | EventsSpec | WholeSpec
 """What to read for one section, and how long it stays fresh."""
 
 
@@ -152,19 +187,35 @@ class Plan:
 
 def section_of(need: ProfileNeed) -> SectionName:
     """Return the section that fills a need."""
-    return "traits" if isinstance(need, Trait) else "events"
+    if isinstance(need, Events):
+        return "events" if need.names else "all_events"
+    return _SECTIONS[type(need)]
+
+
+_SECTIONS: Mapping[type[ProfileNeed], SectionName] = {
+    Trait: "traits",
+    AllTraits: "all_traits",
+    Audiences: "audiences",
+    ExternalIds: "external_ids",
+    Links: "links",
+    Metadata: "metadata",
+}
 
 
 def _sections(recipes: list[Wanted], ttl_max: float) -> dict[SectionName, SectionSpec]:
-    sections: dict[SectionName, SectionSpec] = {}
-    traits = {need.name for one in recipes for need in one.needs if isinstance(need, Trait)}
-    events = {need for one in recipes for need in one.needs if isinstance(need, Events)}
-    if traits:
-        sections["traits"] = TraitsSpec(tuple(sorted(traits)), _ttl("traits", recipes, ttl_max))
-    if events:
-        ordered = tuple(sorted(events, key=lambda need: (need.names, need.limit)))
-        sections["events"] = EventsSpec(ordered, _ttl("events", recipes, ttl_max))
-    return sections
+    needs: dict[SectionName, set[ProfileNeed]] = {}
+    for need in (need for one in recipes for need in one.needs):
+        needs.setdefault(section_of(need), set()).add(need)
+    return {name: _spec(name, needs[name], _ttl(name, recipes, ttl_max)) for name in sorted(needs)}
+
+
+def _spec(name: SectionName, needs: set[ProfileNeed], ttl: float) -> SectionSpec:
+    if name == "traits":
+        return TraitsSpec(tuple(sorted(need.name for need in needs if isinstance(need, Trait))), ttl)
+    if name == "events":
+        events = [need for need in needs if isinstance(need, Events)]
+        return EventsSpec(tuple(sorted(events, key=lambda need: (need.names, need.limit))), ttl)
+    return WholeSpec(name, ttl)
 
 
 def _ttl(section: SectionName, recipes: list[Wanted], ttl_max: float) -> float:
@@ -178,4 +229,4 @@ def _check_names(names: Iterable[str]) -> None:
         if not name:
             raise ValueError("a name may not be empty")
         if "," in name:
-            raise ValueError(f"{name!r} contains a comma, which the Profile API's include= cannot carry")
+            raise ValueError(f"{name!r} contains a comma, which the Profile API cannot carry: give each name by itself")

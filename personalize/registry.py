@@ -1,4 +1,7 @@
-"""Loading recipes: from the shipped ones, files, folders or modules. A broken one stops the start and says where."""
+"""Loading recipes: the shipped ones, files, folders, modules, and those of installed distributions.
+
+A broken one stops the start and says where.
+"""
 
 import hashlib
 import importlib
@@ -6,8 +9,10 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
 from personalize.declare import Recipe
@@ -15,6 +20,9 @@ from personalize.errors import RecipeLoadError, UnknownRecipe
 
 SHIPPED = "shipped"
 """The word that stands for the recipes that come with the service."""
+
+GROUP = "personalize.recipes"
+"""The group of the entry points by which a distribution brings recipes; each leads to a module, or to one recipe."""
 
 AnyRecipe: TypeAlias = Recipe[..., Any]
 
@@ -33,7 +41,8 @@ class Registry(Mapping[str, AnyRecipe]):
         for recipe in recipes:
             other = by_name.setdefault(recipe.name, recipe)
             if other is not recipe:
-                raise RecipeLoadError(recipe.where, f"recipe {recipe.name!r} is declared in {other.where} already")
+                reason = f"recipe {recipe.name!r} is declared in {other.where} already: rename one of them"
+                raise RecipeLoadError(recipe.where, reason)
         self._recipes = MappingProxyType(dict(sorted(by_name.items())))
 
     def __getitem__(self, name: str) -> AnyRecipe:
@@ -54,7 +63,7 @@ class Registry(Mapping[str, AnyRecipe]):
 
 
 def load(sources: Sequence[str]) -> Registry:
-    """Load recipes from the named sources.
+    """Load recipes from the named sources, and those of installed distributions.
 
     Args:
         sources: each `shipped`, a file, a folder, or the dotted name of a module.
@@ -62,7 +71,23 @@ def load(sources: Sequence[str]) -> Registry:
     Raises:
         RecipeLoadError: a source is not there, has no recipe, cannot be imported, or repeats a name.
     """
-    return Registry(recipe for source in dict.fromkeys(sources) for recipe in _recipes_of(source))
+    named = [recipe for source in dict.fromkeys(sources) for recipe in _recipes_of(source)]
+    return Registry([*named, *_installed()])
+
+
+def files_of(sources: Iterable[str]) -> Iterator[Path]:
+    """Yield the files that sources stand for, a folder's one by one; none for a module, nor for what is not there."""
+    for source in sources:
+        path = shipped_folder() if source == SHIPPED else Path(source)
+        if path.is_dir():
+            yield from sorted(file for file in path.glob("*.py") if holds_recipes(file.name))
+        elif path.is_file():
+            yield path
+
+
+def holds_recipes(name: str) -> bool:
+    """Whether a folder's file of that name may hold recipes: private modules and tests do not."""
+    return not name.startswith(("_", "test_", "conftest"))
 
 
 def shipped_folder() -> Path:
@@ -79,53 +104,85 @@ def _recipes_of(source: str) -> list[AnyRecipe]:
 
 
 def _modules_of(source: str) -> Iterator[ModuleType]:
-    path = shipped_folder() if source == SHIPPED else Path(source)
-    if path.is_dir():
-        yield from (_module_from(file) for file in sorted(path.glob("*.py")) if _holds_recipes(file))
-    elif path.is_file():
-        yield _module_from(path)
+    files, path = list(files_of([source])), Path(source)
+    if files or path.is_dir():
+        yield from map(_module_from, files)
     elif "/" in source or path.suffix == ".py":
         raise RecipeLoadError(source, "there is no such file or folder")
     else:
-        yield _module_named(source)
+        yield _module_named(source, missing="is neither a file, nor a folder, nor a module that can be found")
 
 
-def _holds_recipes(file: Path) -> bool:
-    """Leave out a folder's private modules and its tests."""
-    return not file.name.startswith(("_", "test_", "conftest"))
+def _installed() -> Iterator[AnyRecipe]:
+    for point in sorted(entry_points(group=GROUP)):
+        yield from _brought_by(point)
+
+
+def _brought_by(point: EntryPoint) -> list[AnyRecipe]:
+    """Return the recipes of an entry point."""
+    by = f"{point.dist.name} ({point.value})" if point.dist else point.value
+    module = _module_named(point.module, missing=f"there is no such module, which {by} names")
+    named = getattr(module, point.attr, None) if point.attr else None
+    found = [named] if isinstance(named, Recipe) else [] if point.attr else _declared_in(module)
+    if not found:
+        raise RecipeLoadError(by, "no function there is decorated with @recipe")
+    return found
 
 
 def _module_from(file: Path) -> ModuleType:
     """Execute a file as a module of its own, so that a recipe needs neither a package nor an installation."""
     file = file.resolve()  # as tracebacks will name it
-    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
-    spec = importlib.util.spec_from_file_location(f"personalize_recipe_{file.stem}_{digest}", file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise RecipeLoadError(str(file), "a recipe's file is a Python module: name it *.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    name = f"personalize_recipe_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    module = ModuleType(name)
+    module.__file__ = str(file)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        _AsItIs(name, module.__file__).exec_module(module)
     except BaseException as error:
-        del sys.modules[spec.name]
+        del sys.modules[name]
+        if before is not None:  # its recipes may go on serving
+            sys.modules[name] = before
         raise _refusal(error, str(file)) from error
     return module
 
 
-def _module_named(name: str) -> ModuleType:
+class _AsItIs(SourceFileLoader):
+    """Compiles a file as it is now.
+
+    Bytecode that is kept is told from its source by the second, and an edit may follow another sooner than that.
+    """
+
+    def get_code(self, _: str) -> CodeType:
+        """Return the file's code; no bytecode is read, and none left behind in a folder that is not ours."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _module_named(name: str, *, missing: str) -> ModuleType:
+    """Import a module by its name; `missing` is what to say where there is none."""
     try:
         return importlib.import_module(name)
     except BaseException as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
-            raise RecipeLoadError(name, "is neither a file, nor a folder, nor a module that can be found") from None
-        spec = importlib.util.find_spec(name)
-        raise _refusal(error, (spec and spec.origin) or name) from error
+            raise RecipeLoadError(name, missing) from None
+        raise _refusal(error, _file_of(name)) from error
+
+
+def _file_of(name: str) -> str:
+    """Return the file of a module that cannot be imported, or of the package that keeps it from that; else its name."""
+    package = name.rpartition(".")[0]
+    if package and package not in sys.modules:
+        return _file_of(package)
+    spec = importlib.util.find_spec(name)
+    return (spec and spec.origin) or name
 
 
 def _declared_in(module: ModuleType) -> list[AnyRecipe]:
-    """Return the recipes that a module declares, leaving out those that it only imports."""
+    """Return the recipes that a module or the modules of a package declare, leaving out others that it imports."""
     recipes = [value for value in vars(module).values() if isinstance(value, Recipe)]
-    return [recipe for recipe in recipes if recipe.function.__module__ == module.__name__]
+    return [one for one in recipes if f"{one.function.__module__}.".startswith(f"{module.__name__}.")]
 
 
 def _refusal(error: BaseException, file: str) -> BaseException:

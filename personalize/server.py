@@ -6,15 +6,16 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from personalize import registry
-from personalize.app import create_app
+from personalize.app import Application, create_app, load_recipes
 from personalize.errors import ConfigurationError
-from personalize.registry import Registry
+from personalize.registry import Registry, files_of
+from personalize.reloading import Reloading, edits
 from personalize.settings import Settings
 from personalize.telemetry import logs
 
@@ -70,17 +71,28 @@ class Service:
         settings = settings.model_copy(update={"fleet_size": settings.fleet_size or workers})
         self._settings = settings
         self._workers = workers
-        self.recipes = registry.load(settings.recipes)
+        self.recipes = load_recipes(settings)
         # With several workers each makes its own application, and this one has told what is wrong.
         self._app = _application(settings, self.recipes)
 
-    def run(self, listener: socket.socket) -> None:
-        """Answer requests until told to stop by SIGTERM or SIGINT."""
-        if self._workers == 1:
+    def run(self, listener: socket.socket, *, reload: bool = False) -> None:
+        """Answer requests until told to stop by SIGTERM or SIGINT; with `reload`, as the recipes are edited."""
+        if reload:
+            run(Reloading(self._app, self._edited, partial(edits, self._files)), listener)
+        elif self._workers == 1:
             run(self._app, listener)
         else:
             config = _config(partial(_application, self._settings), factory=True, workers=self._workers)
             Multiprocess(config, sockets=[listener]).run()
+
+    def _edited(self) -> Application:
+        self.recipes = load_recipes(self._settings)
+        return _application(self._settings, self.recipes)
+
+    def _files(self) -> Iterator[Path]:
+        """Yield what may be edited under the running service: recipes in files, and their templates."""
+        yield from files_of(self._settings.recipes)
+        yield from (recipe.template for recipe in self.recipes.values() if recipe.template)
 
 
 @contextmanager
@@ -115,7 +127,7 @@ class QuietServer(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _application(settings: Settings, recipes: Registry | None = None) -> ASGIApp:
+def _application(settings: Settings, recipes: Registry | None = None) -> Application:
     """Return the service of one process."""
     logs.configure(settings.log_format)
     return create_app(settings, recipes=recipes)

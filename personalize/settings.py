@@ -15,17 +15,19 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from personalize import durations
 from personalize.errors import SettingsError
 
 PREFIX = "PERSONALIZE_"
+PROVIDER_PREFIX = "PERSONALIZE_PROVIDER_"
 MASK = "***"
 MIN_KEY_LENGTH = 16
 MAX_PORT = 65535
 
 # Kubernetes injects these for a Service named "personalize"; they are not ours.
 _INJECTED = re.compile(r"PERSONALIZE_(SERVICE_.*|PORT.*)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_OF_A_PROVIDER = re.compile(PROVIDER_PREFIX + r"([A-Z0-9]+(?:_[A-Z0-9]+)+)")
+"""A name and a key; which part is which, only installed providers tell."""
 _SECRET_PARTS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=\?).*")
 """Where a URL may carry a secret: before the host, and in the query."""
 _HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
@@ -54,10 +56,7 @@ _REDIS_FORMS = {
 
 def _seconds(text: object) -> object:
     """Return a duration with a unit in seconds."""
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("write a duration with its unit, like 800ms, 300s, 5m or 24h")
-    return float(match[1]) * _SECONDS[match[2]]
+    return durations.seconds(text if isinstance(text, str) else "")
 
 
 def _listed(text: object) -> object:
@@ -163,6 +162,7 @@ def _hashed_keys(text: object) -> object:
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], BeforeValidator(_listed)]
+Locations = Annotated[tuple[Annotated[str, AfterValidator(_content_location)], ...], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
@@ -213,10 +213,22 @@ class Settings(BaseModel):
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)
+    overrides: Annotated[
+        Listed, Field(description="Recipes' access, ttl and parameters' defaults: `name.access=public,name.limit=3`.")
+    ] = ()
     posts_url: Annotated[
+        Locations, Field(repr=False, description="Where posts are: URLs or files of feeds, JSON or WordPress sites.")
+    ] = ()
+    products_url: Annotated[
+        Locations, Field(repr=False, description="Where products are: URLs or files of JSON, CSV or product feeds.")
+    ] = ()
+    variants_url: Annotated[
         Annotated[str, AfterValidator(_content_location)] | None,
-        Field(repr=False, description="The blog's RSS or Atom feed: a URL or a file."),
+        Field(repr=False, description="Where the variants of audiences are: the URL or file of a TOML document."),
     ] = None
+    provider: Annotated[
+        Mapping[str, SecretStr], Field(description="What an installed provider `<NAME>` is told, key by key.")
+    ] = {}
     deadline: Annotated[Seconds, Field(ge=0.05, le=2.0, description="What a browser's request may wait.")] = 0.8
     cache_ttl: Annotated[
         Seconds, Field(ge=0, le=86400, description="The greatest age at which a profile counts as fresh.")
@@ -244,7 +256,12 @@ class Settings(BaseModel):
     def effective(self) -> Iterator[tuple[str, str, str]]:
         """Yield each setting's name, its value with secrets masked, and what it is for."""
         for name, field in type(self).model_fields.items():
-            yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
+            if name == "provider":
+                yield from (
+                    (PROVIDER_PREFIX + key, _shown(one), field.description or "") for key, one in self.provider.items()
+                )
+            else:
+                yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
 
 
 SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS"})
@@ -275,9 +292,10 @@ def load(
     for name, value in (forced or {}).items():
         values.pop(f"{name}_FILE", None)  # what is forced did not come from there
         values[name] = value
+    told = {match[1]: SecretStr(values.pop(match[0])) for match in map(_OF_A_PROVIDER.fullmatch, [*values]) if match}
     known = {name: value for name, value in values.items() if _known(name, problems)}
     try:
-        settings = Settings(**{_field(name): value for name, value in known.items()})  # type: ignore[arg-type]  # strings are what its validators take
+        settings = Settings(**{_field(name): value for name, value in known.items()}, provider=told)  # type: ignore[arg-type]  # strings are what its validators take
     except ValidationError as error:
         raise SettingsError([*problems, *_sentences(error)]) from None
     if problems:
@@ -308,7 +326,7 @@ def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
 
 
 def _known(name: str, problems: list[str]) -> bool:
-    names = [PREFIX + field.upper() for field in Settings.model_fields]
+    names = [PREFIX + field.upper() for field in Settings.model_fields if field != "provider"]
     if name in names:
         return True
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
@@ -333,7 +351,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever a setting holds
     if isinstance(value, SecretStr):
         return MASK
     if isinstance(value, tuple):
-        return ", ".join(one if isinstance(one, str) else f"{one[0]}:{MASK}" for one in value)
+        return ", ".join(_shown(one) if isinstance(one, str) else f"{one[0]}:{MASK}" for one in value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

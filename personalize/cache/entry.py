@@ -3,13 +3,23 @@
 import math
 import struct
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from personalize.errors import PersonalizeError
-from personalize.model import AnySection, EventHistory, SectionName, Standing, Traits
+from personalize.model import (
+    AnySection,
+    EventHistory,
+    Ids,
+    Links,
+    Names,
+    SectionName,
+    Standing,
+    Told,
+    Traits,
+)
 from personalize.needs import SectionSpec
 
 _Decoder: TypeAlias = "msgspec.msgpack.Decoder[AnySection] | msgspec.json.Decoder[AnySection]"
@@ -21,12 +31,22 @@ JSON = b"\x02"
 JITTER = 0.1
 """How far from its nominal end an age may end, either way: what was read together does not grow old together."""
 
+_SHAPES: dict[SectionName, Any] = {
+    "traits": Traits,
+    "all_traits": Traits,
+    "audiences": Names,
+    "events": EventHistory,
+    "all_events": EventHistory,
+    "external_ids": Ids,
+    "links": Links,
+    "metadata": Told,
+}
 _DECODERS: dict[SectionName, dict[bytes, _Decoder]] = {
-    "traits": {MSGPACK: msgspec.msgpack.Decoder(Traits), JSON: msgspec.json.Decoder(Traits)},
-    "events": {MSGPACK: msgspec.msgpack.Decoder(EventHistory), JSON: msgspec.json.Decoder(EventHistory)},
+    name: {MSGPACK: msgspec.msgpack.Decoder(shape), JSON: msgspec.json.Decoder(shape)}
+    for name, shape in _SHAPES.items()
 }
 
-SECTIONS = tuple(_DECODERS)
+SECTIONS = tuple(_SHAPES)
 """The names of all sections that can be kept."""
 
 

@@ -11,7 +11,7 @@ from personalize.cache.flights import Flight, Flights, Landing
 from personalize.cache.store import Lease, SharedStore, Stamp
 from personalize.cache.tiers import Comparison, Tiers
 from personalize.errors import ProfileApiError, ProfileNotFound, Shed
-from personalize.model import AnySection, Collection, Event, ExternalId, Section, SectionName
+from personalize.model import AnySection, Collection, Content, ExternalId, Section, SectionName
 from personalize.needs import SectionSpec
 from personalize.ports import Errand
 from personalize.telemetry import logs
@@ -32,9 +32,7 @@ class ProfileReader(Protocol):
         """Return why nothing would be read, if that is known without asking anybody."""
         ...
 
-    async def read(
-        self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand
-    ) -> dict[str, Any] | tuple[Event, ...]:
+    async def read(self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand) -> Content:
         """Return one section's content, or raise a `ProfileApiError`."""
         ...
 

@@ -6,7 +6,7 @@ deadline; when that fails, what was last known is served, and where nothing was,
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -146,7 +146,15 @@ class CachedSource:
 
     def _learn(self, key: str, ask: Ask) -> None:
         """Remember which ids were asked together: they are one person's, if there is one at all."""
-        others = [self._key(ask.collection, one) for one in ask.aliases]
+        self._relate(key, [self._key(ask.collection, one) for one in ask.aliases])
+
+    def _learn_ids(self, order: Order, section: AnySection) -> None:
+        """Remember which ids Segment says to be one person's."""
+        told = section.content if isinstance(section.content, tuple) else ()
+        ids = [one for one in told if isinstance(one, ExternalId)]
+        self._relate(order.key, [self._key(order.collection, one) for one in ids])
+
+    def _relate(self, key: str, others: Sequence[str]) -> None:
         for mine, theirs in ((key, others), *((other, [key]) for other in others)):
             if new := self._aliases.learn(mine, theirs):
                 self._reads.hold(self._shared.relate(mine, new))
@@ -208,6 +216,8 @@ class CachedSource:
     def _landed(self, order: Order, landing: Landing) -> None:
         """Remember how the last attempt went."""
         if landing.section is not None:
+            if order.name == "external_ids":
+                self._learn_ids(order, landing.section)
             self._setbacks.pop((order.key, order.name), None)
             if landing.shared:
                 self._metrics.sections.labels(order.name, "coalesced").inc()

@@ -2,7 +2,7 @@
 
 import typer
 
-from personalize.cli import config, inspecting, purging, serving
+from personalize.cli import config, drafting, inspecting, listing, purging, serving, trying
 from personalize.errors import ConfigurationError
 
 app = typer.Typer(
@@ -13,7 +13,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so secrets
 )
 
+recipes = typer.Typer(
+    help="List the recipes, write a new one, or run one about a visitor.",
+    epilog="Start with `personalize recipes new recently-seen`; it says what to do next.",
+    no_args_is_help=True,
+)
+recipes.command(name="list")(listing.list_recipes)
+recipes.command(name="new")(drafting.new_recipe)
+recipes.command(name="run")(trying.run_recipe)
+
 app.command()(serving.serve)
+app.add_typer(recipes, name="recipes")
 app.command(name="sandbox")(serving.serve_sandbox)
 app.command()(inspecting.profile)
 app.command()(purging.purge)

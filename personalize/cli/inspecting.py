@@ -10,7 +10,7 @@ from rich.console import Console
 
 from personalize import sandbox, settings
 from personalize.app import access_token, id_rules, profile_client
-from personalize.cli import showing
+from personalize.cli import showing, terminal
 from personalize.cli.look import Look
 from personalize.cli.serving import sandbox_settings
 from personalize.errors import BadParameter, ProfileApiError, ProfileNotFound
@@ -52,7 +52,7 @@ def profile(
     except BadParameter as error:
         raise typer.BadParameter(str(error)) from None
     except ProfileApiError as error:
-        typer.echo(showing.visible(_failure(error, collection)), err=True)
+        typer.echo(terminal.visible(_failure(error, collection)), err=True)
         raise typer.Exit(NOT_FOUND if isinstance(error, ProfileNotFound) else FAILED) from None
     typer.echo(showing.json(known)) if as_json else showing.show(known, Console())
 

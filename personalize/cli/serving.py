@@ -31,6 +31,9 @@ def serve(
     port: Port = 8000,
     workers: Annotated[int, typer.Option(help="Processes that answer side by side.", min=1, max=64)] = 1,
     *,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load recipes again when their files are edited; for one worker.")
+    ] = False,
     with_sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Run a local stand-in for Segment, with demo content, and read that.")
     ] = False,
@@ -40,17 +43,19 @@ def serve(
 
     Settings come from the environment: `personalize check-config` lists them.
     """
+    if reload and workers > 1:
+        raise typer.BadParameter("--reload is for one worker: leave out --workers, or --reload where nobody edits.")
     if with_sandbox:
-        _serve_with_sandbox(host, port, sandbox_port, workers)
+        _serve_with_sandbox(host, port, sandbox_port, workers, reload=reload)
         return
     loaded = settings.load()
     with server.bind(host, port) as listener:
         service = server.Service(loaded, workers=workers)
         typer.echo(f"Personalize listens on {_url(host, listener)} (Ctrl-C stops it).")
-        service.run(listener)
+        service.run(listener, reload=reload)
 
 
-def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -> None:
+def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *, reload: bool) -> None:
     with (
         server.bind(host, port) as listener,
         server.bind("127.0.0.1", sandbox_port, option="--sandbox-port") as sandbox_listener,
@@ -63,7 +68,7 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int) -
         calls = [_curl(service_url, recipe, key) for recipe in service.recipes.values()]
         typer.echo(_welcome(service_url, sandbox_url, calls))
         with server.companion(stand_in, sandbox_listener):
-            service.run(listener)
+            service.run(listener, reload=reload)
 
 
 def serve_sandbox(  # noqa: PLR0913 -- the command's options

@@ -1,39 +1,28 @@
 """How a look at a profile is shown: as tables for a person, as JSON for other programs."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from personalize.cli import terminal
 from personalize.cli.look import Known
 from personalize.profile_api.wire import ExternalIdTold
-
-UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}
-TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""Categories and directions of characters that do something to a terminal instead of being seen on it."""
-
-
-def visible(text: str) -> str:
-    """Return a text whose control characters are written as JSON escapes them: whoever tracks can send any."""
-    return "".join(f"\\u{ord(letter):04x}" if _controls(letter) else letter for letter in text)
 
 
 def json(known: Known) -> str:
     """Return a look as JSON, without what was not asked for; `truncated` says whether a list was cut."""
     members = {name: value for name, value in msgspec.to_builtins(known).items() if value is not None}
     del members["cut"]
-    text = msgspec.json.format(msgspec.json.encode({**members, "truncated": bool(known.cut)}), indent=2).decode()
-    return "\n".join(visible(line) for line in text.split("\n"))
+    return terminal.json({**members, "truncated": bool(known.cut)})
 
 
 def show(known: Known, console: Console) -> None:
     """Print a look as tables."""
     console.print(_facts(known))
     for name, title, heads, rows in _lists(known):
-        console.print(_table(title, heads, rows))
+        console.print(terminal.table(title, heads, rows))
         if name in known.cut:
             console.print("(more were not read)", style="dim")
 
@@ -55,25 +44,12 @@ def _lists(known: Known) -> Iterable[tuple[str, str, Sequence[str], Iterable[Seq
 
 def _facts(known: Known) -> Table:
     facts = {"segment id": known.segment_id, "created": known.metadata.created_at, "updated": known.metadata.updated_at}
-    return _table("Profile", ("", ""), [(name, value or "unknown") for name, value in facts.items()])
+    return terminal.table("Profile", ("", ""), [(name, value or "unknown") for name, value in facts.items()])
 
 
 def _id_row(one: ExternalIdTold) -> tuple[str, str, str]:
     return one.type, one.id, one.created_at or ""
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=any(heads), expand=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))  # as text: a value may look like rich's markup
-    return table
-
-
 def _value(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _controls(letter: str) -> bool:
-    return unicodedata.category(letter) in UNSHOWN or unicodedata.bidirectional(letter) in TURNING

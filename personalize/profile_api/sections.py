@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from personalize.errors import Shed, TimedOut
-from personalize.model import Collection, Event, ExternalId
+from personalize.model import Collection, Content, Event, ExternalId, Link, ProfileMetadata, SectionName
 from personalize.needs import MAX_EVENTS, Events, EventsSpec, SectionSpec, TraitsSpec
 from personalize.ports import Errand
 from personalize.profile_api.client import MAX_TRAITS, ProfileClient, turned
@@ -17,7 +17,9 @@ READ_SECONDS = 2.5
 """A whole read of a section: all its pages, however slowly they drip, and its waiting to be admitted."""
 
 MAX_PAGES = 5
-"""Pages of events that one read may turn: a visitor's frequent event may crowd out a rare one, but not for ever."""
+"""Pages that one read may turn: a visitor's frequent event may crowd out a rare one, but not for ever. Of what is
+read whole, nobody sees more than that: 1,000 traits, 125 external ids, 100 links. All events are one page, for no need
+may want more of them."""
 
 
 class SectionReader:
@@ -31,14 +33,20 @@ class SectionReader:
     def __init__(self, client: ProfileClient, guard: Guard) -> None:
         self._client = client
         self._guard = guard
+        self._wholes: dict[SectionName, Callable[[Collection, ExternalId, Errand], Awaitable[Content]]] = {
+            "all_traits": self._all_traits,
+            "audiences": self._audiences,
+            "all_events": self._all_events,
+            "external_ids": self._external_ids,
+            "links": self._links,
+            "metadata": self._metadata,
+        }
 
     def refuses(self, errand: Errand) -> Shed | None:
         """Return why nothing would be read, if that is known without asking anybody."""
         return self._guard.refuses(errand)
 
-    async def read(
-        self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand
-    ) -> dict[str, Any] | tuple[Event, ...]:
+    async def read(self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand) -> Content:
         """Return the content of one section of a profile.
 
         Raises:
@@ -49,7 +57,9 @@ class SectionReader:
             async with asyncio.timeout(READ_SECONDS):
                 if isinstance(spec, TraitsSpec):
                     return await self._traits(collection, external_id, spec.names, errand)
-                return await self._events(collection, external_id, spec, errand)
+                if isinstance(spec, EventsSpec):
+                    return await self._events(collection, external_id, spec, errand)
+                return await self._wholes[spec.section](collection, external_id, errand)
         except TimeoutError:
             raise TimedOut("The Profile API could not be read in time.") from None
 
@@ -74,6 +84,38 @@ class SectionReader:
             if _filled(spec.needs, events):
                 break
         return _wanted(spec.needs, events)
+
+    async def _all_traits(self, collection: Collection, external_id: ExternalId, errand: Errand) -> dict[str, Any]:
+        call = partial(self._client.traits, collection, external_id)
+        pages = turned(lambda cursor: self._guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
+        found: dict[str, Any] = {}
+        async for page in pages:
+            found |= page.traits
+        return found
+
+    async def _audiences(self, collection: Collection, external_id: ExternalId, errand: Errand) -> tuple[str, ...]:
+        call = partial(self._client.traits, collection, external_id, class_="audience")
+        pages = turned(lambda cursor: self._guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
+        return tuple([name async for page in pages for name, is_in in page.traits.items() if is_in is True])
+
+    async def _all_events(self, collection: Collection, external_id: ExternalId, errand: Errand) -> tuple[Event, ...]:
+        call = partial(self._client.events, collection, external_id, limit=MAX_EVENTS, sort="desc")
+        return tuple((await self._guard.run(call, errand)).events())
+
+    async def _external_ids(
+        self, collection: Collection, external_id: ExternalId, errand: Errand
+    ) -> tuple[ExternalId, ...]:
+        call = partial(self._client.external_ids, collection, external_id)
+        pages = turned(lambda cursor: self._guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
+        return tuple([one.value async for page in pages for one in page.data])
+
+    async def _links(self, collection: Collection, external_id: ExternalId, errand: Errand) -> tuple[Link, ...]:
+        call = partial(self._client.links, collection, external_id)
+        pages = turned(lambda cursor: self._guard.run(partial(call, next_page=cursor), errand), most=MAX_PAGES)
+        return tuple([link async for page in pages for link in page.links()])
+
+    async def _metadata(self, collection: Collection, external_id: ExternalId, errand: Errand) -> ProfileMetadata:
+        return (await self._guard.run(partial(self._client.metadata, collection, external_id), errand)).value
 
 
 def _filled(needs: Iterable[Events], events: Iterable[Event]) -> bool:

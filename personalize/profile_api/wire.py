@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast, get_args
 from urllib.parse import quote
 
 import msgspec
 
 from personalize.errors import InvalidRequest, Unreadable
-from personalize.model import Collection, Event, ExternalId
+from personalize.model import Collection, Event, ExternalId, Link, ProfileMetadata
 
 T = TypeVar("T")
 
@@ -74,6 +74,11 @@ class ExternalIdTold(msgspec.Struct, frozen=True):
     encoding: str | None = None
     first_message_id: str | None = None
 
+    @property
+    def value(self) -> ExternalId:
+        """The id itself."""
+        return ExternalId(self.type, self.id)
+
 
 class ExternalIdsPage(Page, frozen=True):
     """An answer of the external_ids route."""
@@ -93,6 +98,12 @@ class LinksPage(Page, frozen=True):
 
     data: list[LinkTold]
 
+    def links(self) -> Iterable[Link]:
+        """Return the links to collections that there are."""
+        for one in self.data:
+            if one.to_collection in get_args(Collection):
+                yield Link(cast("Collection", one.to_collection), tuple(told.value for told in one.external_ids))
+
 
 class MetadataTold(msgspec.Struct, frozen=True):
     """When a profile came to be and changed, and by which messages."""
@@ -111,6 +122,14 @@ class MetadataPage(msgspec.Struct, frozen=True):
 
     metadata: MetadataTold
     segment_id: str | None = None
+
+    @property
+    def value(self) -> ProfileMetadata:
+        """What it tells, the times as such; one that cannot be read is not known."""
+        told = self.metadata
+        return ProfileMetadata(
+            self.segment_id, _moment(told.created_at), _moment(told.updated_at), _moment(told.expires_at)
+        )
 
 
 class EventsPage(Page, frozen=True):
@@ -144,6 +163,15 @@ class _ErrorDetail(msgspec.Struct, frozen=True):
 
 class _ErrorBody(msgspec.Struct, frozen=True):
     error: _ErrorDetail
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a time in UTC; `None` for what is none."""
+    try:
+        told = msgspec.convert(text, datetime | None)
+        return told and (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        return None
 
 
 def decode(body: bytes, page: type[T], request_id: str | None) -> T:

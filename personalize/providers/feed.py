@@ -1,95 +1,69 @@
 """RSS 2.0 and Atom, as real software writes them, become posts of plain text and http(s) links. Pure: bytes in."""
 
 import calendar
-import html
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import feedparser
-import nh3
 
 from personalize.errors import ProviderFailed
 from personalize.model import Post
+from personalize.providers.batch import Batch, batched
+from personalize.providers.fetch import Document
+from personalize.providers.text import excerpt_of, http_link, text_of
 
 MAX_POSTS = 1000
-"""Posts kept of one feed, in its order. WordPress and Hugo write 10 to a few hundred; no page shows more than 20, and
+"""Posts kept of one source, in its order. WordPress and Hugo write 10 to a few hundred; no page shows more than 20, and
 beyond this a feed is an archive that would cost memory in every process."""
-
-MAX_EXCERPT = 300
-"""Characters of an excerpt, its ellipsis included: two or three lines in a teaser."""
 
 _Entry: TypeAlias = Mapping[str, Any]
 """feedparser ships no types; its dictionaries hold text, lists of dictionaries and `struct_time`."""
 
-_BLOCK = re.compile(
-    r"(?=</?(?:address|blockquote|br|dd|div|dt|figure|h[1-6]|hr|li|ol|p|pre|section|td|th|tr|ul)\b)", re.IGNORECASE
-)
+_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+_TAIL = 4096
+"""Bytes at the end of a feed in which it is closed: caches write comments after that."""
 
 
-def read_feed(body: bytes, *, url: str = "") -> list[Post]:
+def read_feed(document: Document) -> Batch[Post]:
     """Return a feed's posts in its order; entries without an http(s) link are left out.
 
-    Args:
-        body: the document as it was received; its encoding is read from its own declaration (else UTF-8).
-        url: where it came from, without secrets: relative links are resolved against it, and an error names it.
+    The encoding is read from the document's own declaration (else UTF-8), and relative links are resolved against where
+    it was found.
 
     Raises:
-        ProviderFailed: the body is not a feed, or broke off before its first entry.
+        ProviderFailed: it is not a feed, it broke off, or none of its entries has a link.
     """
     feed: _Entry = feedparser.parse(
-        io.BytesIO(body),  # as plain bytes, a body that happens to be a file's name would be opened
+        io.BytesIO(document.body),  # as plain bytes, a body that happens to be a file's name would be opened
         # Without the media type, a document that declares no encoding would be read as ISO 8859-1.
-        response_headers={"content-location": url, "content-type": "application/xml"},
+        response_headers={"content-location": document.shown, "content-type": "application/xml"},
         resolve_relative_uris=False,  # inside markup, of which only the text is kept
         sanitize_html=False,  # nh3 does it, for every text alike
     )
-    if not feed["entries"] and (feed["bozo"] or not feed.get("version")):
-        raise ProviderFailed(f"{url or 'the document'} is not a whole RSS or Atom feed")
-    return list(islice(_posts(feed["entries"]), MAX_POSTS))
+    entries = feed["entries"]
+    # Many a feed is not well-formed and yet whole: feedparser reads it all the same.
+    whole = not feed["bozo"] or (entries and _END.search(document.body[-_TAIL:]))
+    if not whole or not (entries or feed.get("version")):
+        raise ProviderFailed(f"{document.shown} is not a whole RSS or Atom feed")
+    return batched(map(_post, entries), most=MAX_POSTS, shown=document.shown)
 
 
-def _posts(entries: Iterable[_Entry]) -> Iterator[Post]:
-    for entry in entries:
-        if url := _http(entry.get("link")):
-            excerpt = _excerpt(_text(entry.get("summary")))
-            yield Post(
-                title=_text(entry.get("title")) or excerpt,  # RSS allows an item to have only a description
-                url=url,
-                published_at=_published_at(entry),
-                categories=_categories(entry),
-                excerpt=excerpt,
-                image=_image(entry),
-            )
-
-
-def _text(markup: str | None) -> str:
-    """Return what a browser would show of the markup, on one line.
-
-    Unescaped exactly once: a reader shows `&amp;lt;b&amp;gt;` as the text `&lt;b&gt;`, and so does this.
-    """
-    spaced = _BLOCK.sub(" ", markup or "")  # `<p>One.</p><p>Two.</p>` is two words
-    return " ".join(html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=set())).split())
-
-
-def _excerpt(text: str) -> str:
-    if len(text) <= MAX_EXCERPT:
-        return text
-    whole_words, _, _ = text[:MAX_EXCERPT].rpartition(" ")
-    return (whole_words or text[: MAX_EXCERPT - 1]) + "…"
-
-
-def _http(link: str | None) -> str | None:
-    """Return the link if it is absolute http(s): a `javascript:` link would run in the page that shows it."""
-    try:
-        parts = urlsplit(link or "")
-    except ValueError:
+def _post(entry: _Entry) -> Post | None:
+    url = http_link(entry.get("link"))
+    if url is None:
         return None
-    return link if parts.scheme in {"http", "https"} and parts.hostname else None
+    excerpt = excerpt_of(text_of(entry.get("summary")))
+    return Post(
+        title=text_of(entry.get("title")) or excerpt,  # RSS allows an item to have only a description
+        url=url,
+        published_at=_published_at(entry),
+        categories=_categories(entry),
+        excerpt=excerpt,
+        image=_image(entry),
+    )
 
 
 def _published_at(entry: _Entry) -> datetime | None:
@@ -104,7 +78,7 @@ def _published_at(entry: _Entry) -> datetime | None:
 
 
 def _categories(entry: _Entry) -> tuple[str, ...]:
-    names = (_text(tag.get("term")) for tag in entry.get("tags", ()))
+    names = (text_of(tag.get("term")) for tag in entry.get("tags", ()))
     return tuple(dict.fromkeys(filter(None, names)))
 
 
@@ -115,7 +89,7 @@ def _image(entry: _Entry) -> str | None:
         *(media.get("url") for media in entry.get("media_content", ()) if _is_image(media)),
         *(file.get("href") for file in entry.get("enclosures", ()) if _is_image(file)),
     ]
-    return next(filter(None, map(_http, declared)), None)
+    return next(filter(None, map(http_link, declared)), None)
 
 
 def _is_image(media: _Entry) -> bool:

@@ -1,7 +1,6 @@
 """Load now and then in the background, answer from memory: a source that is slow or away never holds up a page."""
 
 import asyncio
-import operator
 import random
 import time
 from collections.abc import Awaitable, Callable, Sized
@@ -14,9 +13,22 @@ from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 
 T = TypeVar("T", bound=Sized)
+Sized_co = TypeVar("Sized_co", bound=Sized, covariant=True)
 
 JITTER = 0.1
 """Share by which a wait varies, up and down, so that replicas that started together do not ask together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Sized_co]):
+    """What one load gave.
+
+    `problems` say why parts of it are those of an earlier load; `left_out` counts what the sources have besides.
+    """
+
+    items: Sized_co
+    problems: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(eq=False)
@@ -25,27 +37,26 @@ class Polled(Generic[T]):
 
     Args:
         name: what recipes ask for, and the metrics' label.
-        load: one attempt, which bounds its own time; raises `ProviderFailed` when there is nothing to be had.
+        load: one attempt, which bounds its own time; returns the same object while the items are the same, and
+            raises `ProviderFailed` when there is nothing to be had.
         empty: the items until the first load has succeeded.
         metrics: where loads and failures are counted.
         interval: seconds from the end of one load to the start of the next.
         retry_wait: seconds to wait after a first failure, doubled with each further one up to `interval`.
         first_wait: seconds that entering waits at most for the first attempt, so that the service is warm when it
             opens its port, and opens it in time when the source hangs.
-        same: whether two loads have the same content.
         random: where jitter comes from, in [0, 1).
         clock: the time of a load, in seconds since the epoch.
         sleep: how the time between two loads passes.
     """
 
     name: str
-    load: Callable[[], Awaitable[T]]
+    load: Callable[[], Awaitable[Loaded[T]]]
     empty: T
     metrics: Metrics
     interval: float = 60.0
     retry_wait: float = 5.0
     first_wait: float = 2.0
-    same: Callable[[T, T], bool] = operator.eq
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -62,6 +73,9 @@ class Polled(Generic[T]):
 
     async def __aenter__(self) -> Self:
         self.metrics.provider_failures.labels(self.name)  # from 0, so that a first failure is an increase
+        self.metrics.provider_items.labels(self.name)
+        self.metrics.provider_left_out.labels(self.name)
+        self.metrics.provider_loaded.labels(self.name)  # never yet: an age that any alert notices
         attempted = asyncio.Event()
         self._task = asyncio.create_task(self._poll(attempted), name=f"provider {self.name}")
         try:
@@ -90,25 +104,31 @@ class Polled(Generic[T]):
 
     async def _attempt(self) -> bool:
         try:
-            self._loaded(await self.load())
+            loaded = await self.load()
         except ProviderFailed as failure:
             self._failed(str(failure))
         except Exception as defect:  # noqa: BLE001  whatever a parser trips over in a document, polling goes on
             self._failed(f"unexpected {type(defect).__name__}")  # a message could quote the document
         else:
-            return True
+            self._loaded(loaded)
+            return not loaded.problems
         return False
 
-    def _loaded(self, items: T) -> None:
-        if not self.same(items, self._items):
-            self._items = items
+    def _loaded(self, loaded: Loaded[T]) -> None:
+        if loaded.items is not self._items:
+            self._items = loaded.items
             self.version += 1
-            logs.provider_loaded(self.name, len(items))
-        self.metrics.provider_items.labels(self.name).set(len(items))
-        self.metrics.provider_loaded.labels(self.name).set(self.clock())
+            logs.provider_loaded(self.name, len(loaded.items), loaded.left_out)
+        self.metrics.provider_items.labels(self.name).set(len(loaded.items))
+        self.metrics.provider_left_out.labels(self.name).set(loaded.left_out)
+        if loaded.problems:
+            self._failed(*loaded.problems)
+        else:
+            self.metrics.provider_loaded.labels(self.name).set(self.clock())
 
-    def _failed(self, reason: str) -> None:
-        logs.provider_failed(self.name, reason)
+    def _failed(self, *reasons: str) -> None:
+        for reason in reasons:
+            logs.provider_failed(self.name, reason)
         self.metrics.provider_failures.labels(self.name).inc()
 
 

@@ -73,6 +73,21 @@ def service_stopped() -> None:
     _log.info("service_stopped")
 
 
+def edit_served() -> None:
+    """Edited recipes are loaded, and answer from now on."""
+    _log.info("edit_served")
+
+
+def edit_refused(reason: str) -> None:
+    """Edited recipes cannot be loaded; the last good ones go on serving."""
+    _log.error("edit_refused", reason=reason)
+
+
+def edit_broke(error: BaseException) -> None:
+    """What edited recipes ask for cannot be opened; the last good ones go on serving."""
+    _log.error("edit_broke", **_described(error))
+
+
 def recipe_failed(recipe: str, where: str, reason: str, error: BaseException | None = None) -> None:
     """A recipe raised, overran or returned something else than it declared; its default was answered if it has one."""
     _log.error("recipe_failed", recipe=recipe, declared=where, reason=reason, **_described(error))
@@ -151,9 +166,9 @@ def cached_value_unreadable(section: str) -> None:
         _log.warning("cached_value_unreadable", section=section, **more)
 
 
-def provider_loaded(provider: str, items: int) -> None:
+def provider_loaded(provider: str, items: int, left_out: int) -> None:
     """A provider's items changed."""
-    _log.info("provider_loaded", provider=provider, items=items)
+    _log.info("provider_loaded", provider=provider, items=items, left_out=left_out)
 
 
 def provider_failed(provider: str, reason: str) -> None:

@@ -121,9 +121,15 @@ class Metrics:
         self.provider_items = Gauge(
             "personalize_provider_items", "Items that a provider serves.", ["provider"], registry=registry
         )
+        self.provider_left_out = Gauge(
+            "personalize_provider_left_out",
+            "Items of a provider's sources that it leaves out: unusable, or beyond the cap.",
+            ["provider"],
+            registry=registry,
+        )
         self.provider_loaded = Gauge(
             "personalize_provider_loaded_timestamp_seconds",
-            "When a provider's items were last loaded, as seconds since the epoch.",
+            "When all of a provider's sources were last loaded, as seconds since the epoch; 0 is not yet.",
             ["provider"],
             registry=registry,
         )

@@ -43,12 +43,13 @@ def authorize(recipe: AnyRecipe, visitor: Visitor, caller: Caller) -> None:
     """Let a caller ask a recipe about a visitor.
 
     Raises:
+        BadCredentials: the recipe is for servers, and nobody says to be one.
         ProofRequired: says what is missing, and nothing about whether the visitor exists.
     """
     if caller.server is not None or recipe.access == "public":
         return
     if recipe.access == "server" or recipe.collection == "accounts":  # no visitor can prove to be an account
-        raise ProofRequired("This recipe is for servers: send an API key as `Authorization: Bearer <key>`.")
+        raise BadCredentials("This recipe is for servers: send an API key as `Authorization: Bearer <key>`.")
     if visitor.user_id is not None or visitor.external_id is not None:
         raise ProofRequired(
             "This recipe answers about a `user_id` or `external_id` only with proof: ask from a server with an API key "

@@ -29,11 +29,16 @@ class IdRules:
     pii: bool = False
     lowercase: bool = False
 
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The id types that may be looked up by."""
+        return BUILT_IN_TYPES | self.types | (PII_TYPES if self.pii else frozenset())
+
     def checked(self, field: str, id_type: str, value: str) -> ExternalId:
         """Return an external id as it is looked up; raise `BadParameter` for the field if it is not accepted."""
         if id_type in PII_TYPES and not self.pii:
             raise BadParameter(field, f"may not be an {id_type}: personal data is no id to look up by here.")
-        if id_type not in BUILT_IN_TYPES | self.types | (PII_TYPES if self.pii else frozenset()):
+        if id_type not in self.accepted:
             raise BadParameter(field, "is of an id type that is not accepted here.")
         if not value:
             raise BadParameter(field, "has no value.")

@@ -1,65 +1,41 @@
-"""Answering recipes."""
+"""Answering one recipe."""
 
-import asyncio
 import time
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from personalize.engine import Call, Engine, Outcome
+from personalize.engine import Call, Outcome
 from personalize.errors import PersonalizeError, UnknownRecipe
-from personalize.ports import Priority
-from personalize.registry import AnyRecipe, Registry
-from personalize.telemetry.metrics import Metrics
+from personalize.registry import AnyRecipe
 from personalize.trust import access
 from personalize.trust.access import Caller
-from personalize.trust.ids import IdRules
-from personalize.trust.keys import ApiKeys
 from personalize.web import params, responses
-
-SERVER_DEADLINE = 0.3
-"""Seconds that a server-to-server request waits: a back end that assembles a page has less time than a browser."""
+from personalize.web.desk import Desk
+from personalize.web.fragments import Fragments
 
 
 class RecipeAnswers:
     """`GET /api/{recipe}`: one recipe about one visitor.
 
     Args:
-        registry: the recipes.
-        engine: runs them.
-        keys: recognises our own servers.
-        rules: which ids may be asked about.
-        deadline: seconds that a browser's request waits.
+        desk: knows the recipes and the callers.
+        fragments: the templates of the recipes that have one.
         browser_ttl: seconds that a browser may keep an answer at most.
-        metrics: counts answers by recipe and outcome.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        engine: Engine,
-        *,
-        keys: ApiKeys,
-        rules: IdRules,
-        deadline: float,
-        browser_ttl: float,
-        metrics: Metrics,
-    ) -> None:
-        self._registry = registry
-        self._engine = engine
-        self._keys = keys
-        self._rules = rules
-        self._deadline = deadline
+    def __init__(self, desk: Desk, fragments: Fragments, *, browser_ttl: float) -> None:
+        self._desk = desk
+        self._fragments = fragments
         self._browser_ttl = browser_ttl
-        self._metrics = metrics
 
     async def get(self, request: Request) -> Response:
         """Answer one recipe, and count how it went."""
         started = time.perf_counter()
         name, label = request.path_params["recipe"], PersonalizeError.label
         try:
-            recipe = self._registry.find(name)
-            caller = access.identify(request.headers.get("Authorization"), self._keys)
+            recipe = self._desk.find(name)
+            caller = self._desk.caller(request)
             outcome = await self._outcome(recipe, request, caller)
             label = outcome.provenance
         except PersonalizeError as error:
@@ -67,20 +43,23 @@ class RecipeAnswers:
             label = error.label
             raise
         finally:
-            self._metrics.requests.labels(name, label).inc()
-            self._metrics.request_seconds.labels(name).observe(time.perf_counter() - started)
+            self._desk.metrics.requests.labels(name, label).inc()
+            self._desk.metrics.request_seconds.labels(name).observe(time.perf_counter() - started)
         if outcome.error is not None:
             raise outcome.error
-        explained = caller.server is not None
-        return responses.answer(outcome, request, browser_ttl=self._browser_ttl, explained=explained)
+        return self._response(outcome, recipe, request, caller)
 
     async def _outcome(self, recipe: AnyRecipe, request: Request, caller: Caller) -> Outcome:
-        query = params.parse(request.scope["query_string"], recipe, self._rules)
+        query = params.parse(request.scope["query_string"], recipe, self._desk.rules)
         access.authorize(recipe, query.visitor, caller)
-        ours = caller.server is not None
-        deadline = asyncio.get_running_loop().time() + (
-            min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
-        )
-        priority: Priority = "server" if ours else "page"
-        [outcome] = await self._engine.serve([Call(recipe, query.params)], query.visitor, deadline, priority)
+        [outcome] = await self._desk.serve([Call(recipe, query.params)], query.visitor, caller, query.seconds)
         return outcome
+
+    def _response(self, outcome: Outcome, recipe: AnyRecipe, request: Request, caller: Caller) -> Response:
+        kept = responses.Kept(browser_ttl=self._browser_ttl, explained=caller.server is not None)
+        fragment = self._fragments.of(recipe)
+        if fragment is None:
+            return responses.answer(outcome, request, kept)
+        if responses.prefers_html(request):
+            return responses.fragment(outcome, fragment.render(outcome.data), request, kept)
+        return responses.answer(outcome, request, kept, varies="Accept")

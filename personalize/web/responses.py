@@ -1,5 +1,7 @@
 """Answers and problems as HTTP responses."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +17,37 @@ from personalize.web import provenance
 PROBLEM_JSON = "application/problem+json"
 NO_STORE = "no-store"
 
+PROTECTED = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
+OF_A_BODY = frozenset({"content-length", "content-type"})
+"""Headers that a 304 has no use for."""
 
-def answer(outcome: Outcome, request: Request, *, browser_ttl: float, explained: bool = False) -> Response:
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long a browser may keep an answer at most, in seconds, and whether its caller is told where it came from.
+
+    That is for our own servers only: it tells whether a visitor was here before.
+    """
+
+    browser_ttl: float
+    explained: bool = False
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a request was not answered (RFC 9457); `code` is for programs, `request_id` finds it in the logs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+def answer(outcome: Outcome, request: Request, kept: Kept, *, varies: str | None = None) -> Response:
     """Return one recipe's answer; a browser may keep it no longer than what it rests on is fresh.
 
     A browser that has the same answer already is told so (304), by a weak validator: RFC 9110, 8.8.3 and 13.1.2.
-    `explained` adds where it came from, which is for our own servers only: it tells whether a visitor was here before.
     """
     body = {
         "recipe": outcome.recipe,
@@ -28,15 +55,36 @@ def answer(outcome: Outcome, request: Request, *, browser_ttl: float, explained:
         "degraded": outcome.degraded,
         "data": outcome.data,
     }
-    max_age = int(min(browser_ttl, outcome.fresh_for))
-    headers = {"Cache-Control": f"private, max-age={max_age}", **(provenance.headers(outcome) if explained else {})}
-    response = _json(body, headers=headers)
-    etag = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
-    response.headers["ETag"] = etag
+    headers = _kept(outcome, kept) | ({"Vary": varies} if varies else {})
+    return _conditional(_json(body, headers=headers), request)
+
+
+def fragment(outcome: Outcome, markup: str, request: Request, kept: Kept) -> Response:
+    """Return one recipe's answer as markup, for those who asked for it (RFC 9110, 12.5.1)."""
+    headers = {**_kept(outcome, kept), **PROTECTED, "Vary": "Accept"}
+    return _conditional(Response(markup, headers=headers, media_type="text/html"), request)
+
+
+def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Request, *, browser_ttl: float) -> Response:
+    """Return the answers of a page by their ids; it is as fresh as the oldest of them."""
+    fresh_for = min((one.fresh_for for one in outcomes), default=0.0)
+    headers = {"Cache-Control": f"private, max-age={int(min(browser_ttl, fresh_for))}"}
+    return _conditional(_json({"results": results}, headers=headers), request)
+
+
+def unless_known(response: Response, request: Request) -> Response:
+    """Return a response that has a validator, or that the one who asks has it already."""
     known = (one.strip() for one in request.headers.get("If-None-Match", "").split(","))
-    if etag not in known:
+    if response.headers["ETag"] not in known:
         return response
-    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "ETag": etag})
+    told = {name: value for name, value in response.headers.items() if name not in OF_A_BODY}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+
+
+def prefers_html(request: Request) -> bool:
+    """Whether a request names markup, and before JSON (RFC 9110, 12.5.1)."""
+    wanted = dict(_quality(one) for one in request.headers.get("Accept", "").lower().split(","))
+    return wanted.get("text/html", 0.0) > wanted.get("application/json", 0.0)
 
 
 def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
@@ -51,22 +99,43 @@ def problem(error: PersonalizeError, request: Request) -> Response:
 
 def problem_of(code: int, word: str, detail: str, request: Request) -> Response:
     """Return problem details from their parts; `type` is `about:blank` since `code` says the kind (RFC 9457, 4.2.1)."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(code).phrase,
-        "status": code,
-        "detail": detail,
-        "code": word,
-        "request_id": request.state.request_id,
-    }
+    body = Problem("about:blank", HTTPStatus(code).phrase, code, detail, word, request.state.request_id)
     headers = {"Cache-Control": NO_STORE}
     if code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return _json(body, status_code=code, headers=headers, media_type=PROBLEM_JSON)
 
 
+def _kept(outcome: Outcome, kept: Kept) -> dict[str, str]:
+    """Return for how long an answer may be kept, and, for our own servers, where it came from."""
+    max_age = int(min(kept.browser_ttl, outcome.fresh_for))
+    return {
+        "Cache-Control": f"private, max-age={max_age}",
+        **(provenance.headers(outcome) if kept.explained else {}),
+    }
+
+
+def _conditional(response: Response, request: Request) -> Response:
+    """Return a response with its validator, or that the one who asks has it already."""
+    response.headers["ETag"] = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
+    return unless_known(response, request)
+
+
+def _quality(accepted: str) -> tuple[str, float]:
+    """Return a media range and its weight; one that cannot be read weighs nothing."""
+    media, *options = (part.strip() for part in accepted.split(";"))
+    weights = [option.removeprefix("q=") for option in options if option.startswith("q=")]
+    try:
+        return media, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return media, 0.0
+
+
 def _json(
-    body: dict[str, Any], *, headers: dict[str, str], status_code: int = 200, media_type: str = "application/json"
+    body: Mapping[str, Any] | Problem,
+    *,
+    headers: dict[str, str],
+    status_code: int = 200,
+    media_type: str = "application/json",
 ) -> Response:
-    headers |= {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
-    return Response(msgspec.json.encode(body), status_code, headers, media_type)
+    return Response(msgspec.json.encode(body), status_code, headers | PROTECTED, media_type)

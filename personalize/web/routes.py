@@ -1,6 +1,8 @@
 """All routes."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,15 +10,23 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from personalize.errors import PersonalizeError
-from personalize.web import responses
+from personalize.web import docs, responses
 from personalize.web.operations import Operations
+from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 
 
-def routes(recipes: RecipeAnswers, operations: Operations) -> list[BaseRoute]:
-    """Return the route table; a path that is not exactly one of these is a 404."""
+def routes(
+    recipes: RecipeAnswers, pages: PageAnswers, operations: Operations, described: Mapping[str, Any]
+) -> list[BaseRoute]:
+    """Return the route table; a path that is not exactly one of these is a 404.
+
+    `described` is the OpenAPI document of all this.
+    """
     return [
+        Route("/api/personalize", pages.answer, methods=["GET", "POST"]),
         Route("/api/{recipe}", recipes.get, methods=["GET"]),
+        *docs.routes(described),
         Route("/livez", operations.livez, methods=["GET"]),
         Route("/readyz", operations.readyz, methods=["GET"]),
         Route("/metrics", operations.metrics, methods=["GET"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import personalize, running, wait_for_urls
+from tests.processes import personalize, running, wait_for_urls, wait_until
 from tests.sites import against
 
 
@@ -131,3 +131,59 @@ def test_an_endless_recipe_costs_only_itself(tmp_path: Path, client: httpx.Clien
     assert posts.status_code == 200
     assert posts.json()["data"]
     assert run.process.returncode == 0
+
+
+GREETING = """
+from personalize import recipe
+
+
+@recipe("greeting", access="public", template="greeting.html")
+def greeting() -> str:
+    return "{text}"
+"""
+
+
+@pytest.mark.parametrize("with_sandbox", [True, False])
+def test_edited_recipes_are_served(
+    client: httpx.Client, sandbox_url: str, tmp_path: Path, *, with_sandbox: bool
+) -> None:
+    """With `--reload`, in the same process: new text, new templates, new files; what is broken is told once."""
+    (tmp_path / "greeting.html").write_text("<p>{{ data }}</p>")
+
+    def edit(text: str) -> None:
+        """Save as editors do: whole."""
+        (tmp_path / "edited").write_text(text)
+        (tmp_path / "edited").replace(tmp_path / "greeting.py")
+
+    def told(path: str = "greeting", **headers: str) -> str:
+        return client.get(f"{service}/api/{path}?user_id=ada", headers=headers).text
+
+    edit(GREETING.format(text="Hello"))
+    environment = {**(against(sandbox_url)), "PERSONALIZE_RECIPES": str(tmp_path)}
+    options = ["--sandbox", "--sandbox-port", "0"] if with_sandbox else []
+    with personalize("serve", "--port", "0", "--reload", *options, environment=environment) as run:
+        [service, *_] = wait_for_urls(run, 1 + with_sandbox)
+        assert "Hello" in told()
+        edit(GREETING.format(text="Howdy"))
+        wait_until(lambda: "Howdy" in told(), "an edit")
+        edit("x = unknown\n")
+        wait_until(lambda: "edit_refused" in run.output, "a word about a broken edit")
+        assert "Howdy" in told()
+        (tmp_path / "second.py").write_text(GREETING.replace("greeting", "second").format(text="Two"))
+        (tmp_path / "second.html").write_text("<b>{{ data }}</b>")
+        edit(GREETING.format(text="Hello"))
+        wait_until(lambda: "Two" in told("second"), "a new file")
+        (tmp_path / "second.html").write_text("<i>{{ data }}</i>")
+        wait_until(lambda: told("second", Accept="text/html").startswith("<i>"), "an edited template")
+
+    [refused] = [line for line in run.lines if "edit_refused" in line]
+    assert f"{tmp_path}/greeting.py:1: NameError: name 'unknown' is not defined" in refused
+    assert run.process.returncode == 0
+
+
+def test_reloading_is_for_one_worker() -> None:
+    """The other processes would go on with what they have."""
+    status, output = finished("serve", "--reload", "--workers", "2", environment=against("http://127.0.0.1:8100"))
+
+    assert status == 2
+    assert "--reload is for one worker" in output

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +13,27 @@ from prometheus_client import CollectorRegistry
 
 from personalize.settings import PREFIX, SECRETS, Settings
 from personalize.telemetry.metrics import Metrics
+from tests.distributions import distribution
 from tests.documents import DOCUMENTS, Example, curl, examples, fits, table
 from tests.processes import personalize, wait_for_urls, wait_until
 from tests.sites import Site
 
 PYTHON_EXAMPLES = [one for document in DOCUMENTS for one in examples(document) if one.language == "python"]
+RECIPES = [one for one in PYTHON_EXAMPLES if "@recipe(" in one.text]
 SHELL_EXAMPLES = [one for document in DOCUMENTS for one in examples(document) if one.language == "sh"]
-ELSEWHERE = {"make run": "test_commands", "make test": "this run"}
+PROVIDER_SETTING = "PROVIDER_<NAME>_<KEY>"
+ELSEWHERE = {
+    "make run": "test_commands",
+    "make test": "this run",
+    ".venv/bin/python -m pytest mine": "test_newcomer",
+}
 
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return a service that has the documents' recipes beside the shipped ones."""
     folder = tmp_path_factory.mktemp("mine")
-    for number, example in enumerate(PYTHON_EXAMPLES):
+    for number, example in enumerate(RECIPES):
         (folder / f"example{number}.py").write_text(example.text)
     settings = {"PERSONALIZE_RECIPES": f"shipped,{folder}"}
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
@@ -47,13 +55,13 @@ def test_the_curls_of_the_readme_answer_what_it_shows(client: httpx.Client, taug
             for command in example.commands:
                 if command.startswith("curl"):
                     answer = curl(client, at(taught, command))
-                    unproved = command.endswith("last-viewed-not-purchased?user_id=ada'") and "-H" not in command
+                    unproved = command.endswith("/last-viewed-not-purchased?user_id=ada'") and "-H" not in command
                     assert answer.status_code == (403 if unproved else 200), command
         elif example.language == "json":
             assert answer is not None
             assert fits(json.loads(example.text), answer.json()), answer.text
             shown += 1
-    assert shown == 2
+    assert shown == 3
 
 
 def test_what_a_new_visitor_reads_is_recommended_as_the_readme_says(client: httpx.Client, taught: Site) -> None:
@@ -69,6 +77,33 @@ def test_what_a_new_visitor_reads_is_recommended_as_the_readme_says(client: http
 
     wait_until(posts, "a personal answer")
     assert all(category in post["categories"] for post in posts())
+
+
+def test_the_provider_of_the_document_is_found_and_read(client: httpx.Client, tmp_path: Path) -> None:
+    """As a distribution with the entry point that the document shows, its items reach a recipe of that type."""
+    code, entry = (
+        next(one.text for one in examples("recipes/README.md") if one.language == language and sign in one.text)
+        for language, sign in (("python", "class Films"), ("toml", "films"))
+    )
+    [(group, points)] = tomllib.loads(entry)["project"]["entry-points"].items()
+    distribution(tmp_path, "our-films", group, points)
+    (tmp_path / "our_films.py").write_text(code)
+    (tmp_path / "films.txt").write_text("Metropolis\nM\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "tonight.py").write_text(
+        "from typing import Annotated\n\nfrom personalize import Items, recipe\n\n\n"
+        '@recipe("tonight", access="public")\n'
+        'def tonight(films: Annotated[tuple[str, ...], Items("films")]) -> list[str]:\n    return list(films)\n'
+    )
+    settings = {
+        "PYTHONPATH": str(tmp_path),
+        "PERSONALIZE_RECIPES": str(tmp_path / "mine"),
+        "PERSONALIZE_PROVIDER_FILMS_PATH": str(tmp_path / "films.txt"),
+    }
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
+        service, _ = wait_for_urls(run, 2)
+        answer = client.get(f"{service}/api/tonight?user_id=ada")
+    assert answer.json()["data"] == ["Metropolis", "M"]
 
 
 def test_the_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
@@ -107,7 +142,8 @@ def test_the_settings_table_is_the_settings() -> None:
     expected = []
     for name, field in Settings.model_fields.items():
         secret = " (secret)" if name.upper() in SECRETS else ""
-        expected.append([f"`{name.upper()}`{secret}", defaults[name], field.description])
+        shown_as = PROVIDER_SETTING if name == "provider" else name.upper()
+        expected.append([f"`{shown_as}`{secret}", defaults[name], field.description])
 
     assert shown == expected
     effective = Settings(space_id="s", access_token="t").effective()  # type: ignore[arg-type]  # validated from text

@@ -78,7 +78,7 @@ def test_a_bought_product_is_no_longer_shown(client: httpx.Client, site: Site) -
 def test_the_start_prints_calls_that_work(client: httpx.Client, site: Site) -> None:
     """Every curl that the start prints is a whole command whose answer is personal."""
     commands = re.findall(r"^ +(curl .*)$", site.run.output, re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 7
 
     for command in commands:
         *options, url = shlex.split(command)[1:]
@@ -104,7 +104,7 @@ def test_a_page_of_the_demo_may_read_answers(client: httpx.Client, site: Site) -
 
     assert allowed.headers["Access-Control-Allow-Origin"] == site.sandbox
     assert "Access-Control-Allow-Origin" not in other.headers
-    assert allowed.headers["Vary"] == other.headers["Vary"] == "Origin"
+    assert allowed.headers["Vary"] == other.headers["Vary"] == "Accept, Origin"
 
 
 def test_an_unproved_user_id_is_refused_and_a_key_accepted(client: httpx.Client, site: Site) -> None:

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
-from personalize import Event, Product
+from personalize import Event, Product, Products
 from personalize.registry import load
 
 last_viewed_not_purchased = load(["shipped"])["last-viewed-not-purchased"]
@@ -131,3 +132,41 @@ def test_only_the_visitor_may_ask() -> None:
     """It tells what a person looked at."""
     assert last_viewed_not_purchased.access == "verified"
     assert last_viewed_not_purchased.sections == {"events"}
+
+
+LISTED = Product(
+    product_id="a",
+    name="Listed",
+    url="https://shop.example.com/a",
+    image="https://cdn.example.com/a.png",
+    price=0.0,
+    category="Shoes",
+)
+SEEN = {
+    "name": "Seen",
+    "url": "https://shop.example.com/seen",
+    "image_url": "https://cdn.example.com/seen.png",
+    "price": 12,
+    "category": "Sale",
+}
+
+
+def test_the_catalogue_counts_before_what_was_seen() -> None:
+    """A name, price or picture that has changed since is shown as it is today."""
+    [product] = last_viewed_not_purchased((view(1, "a", **SEEN),), products=Products([LISTED]))
+    assert product == msgspec.structs.replace(LISTED, last_viewed_at=NOON - timedelta(minutes=1))
+
+
+def test_what_was_seen_fills_the_catalogues_gaps() -> None:
+    """Member by member."""
+    products = Products([Product(product_id="a", name="Listed")])
+    [product] = last_viewed_not_purchased((view(1, "a", **SEEN),), products=products)
+    assert (product.name, product.url, product.image) == ("Listed", SEEN["url"], SEEN["image_url"])
+    assert (product.price, product.category) == (12.0, "Sale")
+
+
+def test_a_product_that_no_catalogue_lists_stays() -> None:
+    """As it was seen; which of several views counts is no catalogue's business."""
+    views = (view(1, "b", **SEEN), view(2, "a"))
+    products = last_viewed_not_purchased(views, products=Products([LISTED]))
+    assert [one.name for one in products] == ["Seen", "Listed"]

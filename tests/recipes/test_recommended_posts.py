@@ -57,3 +57,35 @@ def test_anybody_may_ask() -> None:
     assert recommended_posts.providers == {"posts"}
     assert recommended_posts.sections == {"traits"}
     assert recommended_posts.params["limit"].default is not NO_DEFAULT
+
+
+@pytest.mark.parametrize(
+    "reading", ["https://blog.example/3", "https://blog.example/3/", "https://BLOG.example/3?from=home#comments"]
+)
+def test_the_post_being_read_is_not_recommended(reading: str) -> None:
+    """However its URL is written; if it is the only one of its category, the newest ones are."""
+    assert titles(recommended_posts(POSTS, category="data-analytics", exclude=reading)) == ["1"]
+    only = Posts([post(3, "Tea"), post(4)])
+    assert titles(recommended_posts(only, category="tea", exclude=reading)) == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reading", "same"),
+    [
+        ("https://blog.example.com/a", "https://blog.example.com/a/?utm_source=mail#top", True),
+        ("https://blog.example.com/a/", "http://blog.example.com/a", True),
+        ("https://blog.example.com/a?utm_source=feed", "https://blog.example.com/a", True),
+        ("https://blog.example.com/größe", "https://blog.example.com/gr%C3%B6%C3%9Fe", True),
+        ("https://blog.example.com/?p=12", "https://blog.example.com/?p=12&utm_source=mail", True),
+        ("https://blog.example.com/?p=12", "https://blog.example.com/?p=13", False),
+        ("https://blog.example.com/?p=12", "https://blog.example.com/", False),
+        ("https://blog.example.com/a", "https://blog.example.com/a/b", False),
+        ("https://blog.example.com/a", "https://other.example.com/a", False),
+        ("https://blog.example.com/a", "", False),
+        ("https://blog.example.com/a", "https://[", False),
+        ("https://blog.example.com/a", "?#/:", False),
+    ],
+)
+def test_which_page_is_a_posts(url: str, reading: str, *, same: bool) -> None:
+    """A query tells posts apart only where it is their name; whatever else is said is no reason to fail."""
+    assert (recommended_posts(Posts([Post(title="A", url=url)]), exclude=reading) == []) == same

@@ -13,9 +13,11 @@ from structlog.typing import EventDict
 
 from personalize import settings
 from personalize.app import create_app
-from personalize.errors import RecipeLoadError
+from personalize.errors import RecipeLoadError, SettingsError
+from personalize.testing import API_KEY, RecordingProfileApi, client_of, service
 from tests.conftest import free_port
-from tests.doubles import API_KEY, TOKEN, RecordingProfileApi, client_of, environment, service, settings_of
+from tests.distributions import distribution
+from tests.doubles import TOKEN, environment, settings_of
 
 POSTS = "/api/recommended-posts?user_id=ada"
 
@@ -56,7 +58,10 @@ def test_a_provider_that_there_is_not_is_refused(tmp_path: Path) -> None:
     file = recipe_reading("podcasts", tmp_path)
     with pytest.raises(RecipeLoadError) as refused:
         create_app(settings_of(RECIPES=str(file)))
-    assert str(refused.value) == f"{file}:8: no provider is named 'podcasts'; there is posts"
+    assert str(refused.value) == (
+        f"{file}:8: no provider is named 'podcasts'; there is posts, products, variants. "
+        "Name one of them, or install what brings it"
+    )
 
 
 def test_a_recipe_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
@@ -94,6 +99,54 @@ async def test_a_feed_is_there_from_the_first_answer(api: RecordingProfileApi, t
         metrics = (await client.get("/metrics")).text
     assert answered.json()["data"] == 1
     assert 'personalize_provider_items{provider="posts"} 1.0' in metrics
+
+
+async def test_products_are_polled_too(api: RecordingProfileApi, tmp_path: Path, told: list[EventDict]) -> None:
+    """Without a catalogue nobody who has a default for it is told of one."""
+    (tmp_path / "shop.csv").write_text("id,title\n1,Mug\n")
+    recipes = str(recipe_reading("products", tmp_path))
+    async with service(api, PRODUCTS_URL=str(tmp_path / "shop.csv"), RECIPES=recipes) as client:
+        assert (await client.get("/api/own?user_id=ada")).json()["data"] == 1
+    assert "provider_missing" not in names(told)
+
+
+PROVIDER = """
+class Films:
+    name, version, entered = "{name}", 1, 0
+
+    def __init__(self, settings):
+        self.titles = settings["titles"].split()
+
+    async def __aenter__(self):
+        self.entered += 1
+
+    async def __aexit__(self, *error):
+        self.titles = []
+
+    def items(self):
+        return self.titles * self.entered
+"""
+
+
+@pytest.mark.parametrize("name", ["films", "posts"])
+async def test_an_installed_provider_serves_its_items(
+    api: RecordingProfileApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: list[EventDict]
+) -> None:
+    """It is told its settings and entered with the service; one may stand where a setting names nothing."""
+    module = f"provider_of_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text(PROVIDER.format(name=name))
+    distribution(tmp_path, "our-films", "personalize.providers", {name: f"{module}:Films"})
+    monkeypatch.syspath_prepend(tmp_path)
+    named = {f"PROVIDER_{name.upper()}_TITLES": "Metropolis M", "RECIPES": str(recipe_reading(name, tmp_path))}
+    async with service(api, **named) as client:
+        assert (await client.get("/api/own?user_id=ada")).json()["data"] == 2
+    assert "provider_missing" not in names(told)
+
+
+def test_a_setting_for_no_provider_is_refused() -> None:
+    """It would silently do nothing."""
+    with pytest.raises(SettingsError, match="PERSONALIZE_PROVIDER_FILMS_PATH is of no installed provider"):
+        create_app(settings_of(PROVIDER_FILMS_PATH="/films"))
 
 
 def test_making_an_application_opens_nothing(api: RecordingProfileApi) -> None:

@@ -19,7 +19,8 @@ from personalize.declare import Access, recipe
 from personalize.errors import SettingsError
 from personalize.model import Collection
 from personalize.registry import AnyRecipe
-from tests.doubles import API_KEY, SPACE, TOKEN, UUID, environment
+from personalize.testing import API_KEY
+from tests.doubles import SPACE, TOKEN, UUID, environment
 from tests.processes import PYTHON, personalize, wait_for_urls, without_settings
 
 SERVICE, SANDBOX = "http://127.0.0.1:8000", "http://127.0.0.1:8100"
@@ -99,7 +100,7 @@ def test_check_config_shows_what_is_in_effect() -> None:
         "PERSONALIZE_CACHE_TTL=300s",
         "PERSONALIZE_REDIS_URL=",
     } < {*lines}
-    assert lines[-1] == "# Recipes: last-viewed-not-purchased, recommended-posts"
+    assert lines[-1] == f"# Recipes: {', '.join(SHIPPED)}"
     assert not [secret for secret in (TOKEN, API_KEY, "canary") if secret in done.output]
 
 
@@ -183,13 +184,29 @@ def test_the_sandbox_alone_answers_until_it_is_told_to_stop() -> None:
     assert f"The sandbox listens on {url} (Ctrl-C stops it).\n" in run.output
 
 
+SHIPPED = [
+    "account-overview",
+    "audience-content",
+    "campaign-properties",
+    "customer-context",
+    "event-timeline",
+    "last-viewed-not-purchased",
+    "recommended-posts",
+]
+
+
+def _proof(words: list[str]) -> dict[str, str]:
+    """Return the header that a curl command sends."""
+    return dict(words[words.index("-H") + 1].split(": ") for _ in range(words.count("-H")))
+
+
 def test_every_call_of_the_welcome_works() -> None:
     """What a newcomer pastes first is answered, and personally."""
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
         wait_for_urls(run, 2)
         commands = [shlex.split(line) for line in run.output.splitlines() if line.startswith("  curl ")]
-        answers = [httpx.get(url, trust_env=False).json() for *_, url in commands]
-    assert [answer["recipe"] for answer in answers] == ["last-viewed-not-purchased", "recommended-posts"]
+        answers = [httpx.get(url, headers=_proof(words), trust_env=False).json() for *words, url in commands]
+    assert [answer["recipe"] for answer in answers] == SHIPPED
     assert all(answer["personalized"] for answer in answers)
     assert run.process.returncode == 0
 
@@ -251,7 +268,7 @@ def test_check_config_makes_the_service(tmp_path: Path) -> None:
     )
     done = ran("check-config", **REQUIRED, RECIPES=str(tmp_path))
     assert done.returncode == 2
-    assert "no provider is named 'films'; there is posts" in done.stderr
+    assert "no provider is named 'films'; there is posts, products" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -283,7 +300,7 @@ def test_the_sandbox_needs_no_settings() -> None:
     """What a demonstration needs is set; the demo's pages may ask under both names of this machine."""
     loaded = serving.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
-    assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, f"{SANDBOX}/blog/feed.xml")
+    assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, (f"{SANDBOX}/blog/feed.xml",))
     assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (1.0, 0.0, "console")
     assert loaded.allowed_origins == (SANDBOX, "http://localhost:8100")
     assert loaded.api_keys == (("sandbox", hashlib.sha256(b"sandbox-api-key").digest()),)

@@ -1,23 +1,43 @@
 """Declaring a recipe: what is refused and how, what a visitor's arguments are, and what counts as an answer."""
 
+import copy
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from personalize import Event, Events, Items, Now, Param, Post, Product, Trait, recipe
+from personalize import (
+    AllTraits,
+    Audiences,
+    Event,
+    Events,
+    ExternalId,
+    ExternalIds,
+    Items,
+    Link,
+    Links,
+    Metadata,
+    Now,
+    Param,
+    Post,
+    Product,
+    ProfileMetadata,
+    Trait,
+    recipe,
+)
 from personalize.declare import NO_DEFAULT, Binding, Recipe
 from personalize.errors import BadParameter, RecipeFailed, RecipeLoadError
-from personalize.model import EventHistory, Section, SectionName, Snapshot, Traits
+from personalize.model import AnySection, EventHistory, Section, SectionName, Snapshot, Traits
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 IMPORTS = """\
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from personalize import *
 
 """
@@ -42,8 +62,11 @@ class TestRefusal:
     @pytest.mark.parametrize(
         ("parameter", "fix"),
         [
-            ("city: Annotated[str | None, Trait('city')]", "'city' needs a default"),
-            ("views: Annotated[tuple[Event, ...], Events('Viewed')]", "'views' needs a default"),
+            (
+                "city: Annotated[str | None, Trait('city')]",
+                "'city' needs a default, like `= None`, for when the profile is not known",
+            ),
+            ("views: Annotated[tuple[Event, ...], Events('Viewed')]", "'views' needs a default, like `= ()`, for when"),
             ("limit", "must declare one need, like `limit: Annotated[int, Param(ge=1)] = 5`"),
             ("limit=5", "must declare one need"),
             ("limit: int = 5", "must declare one need"),
@@ -56,8 +79,14 @@ class TestRefusal:
             ("city: Annotated[str, Trait('city')] = '', /", "'city' must be a plain named one"),
             ("views: Annotated[list[Event], Events('Viewed')] = []", "receives `tuple[Event, ...]`"),
             ("views: Annotated[tuple[Event], Events('Viewed')] = ()", "receives `tuple[Event, ...]`"),
-            ("now: Annotated[str, Now()]", "'now' receives a `datetime`"),
-            ("now: Annotated[datetime | None, Now()] = None", "'now' receives a `datetime`"),
+            ("all: Annotated[dict[str, Any], AllTraits()] = {}", "'all' receives `Mapping[str, Any]`: write that"),
+            ("ins: Annotated[list[str], Audiences()] = []", "'ins' receives `tuple[str, ...]`"),
+            ("ids: Annotated[list[str], ExternalIds()] = []", "'ids' receives `tuple[ExternalId, ...]`"),
+            ("links: Annotated[tuple[str, ...], Links()] = ()", "'links' receives `tuple[Link, ...]`"),
+            ("told: Annotated[datetime, Metadata()] = None", "'told' receives `ProfileMetadata | None`"),
+            ("links: Annotated[tuple[Link, ...], Links()]", "parameter 'links' needs a default"),
+            ("now: Annotated[str, Now()]", "'now' receives `datetime`"),
+            ("now: Annotated[datetime | None, Now()] = None", "'now' receives `datetime`"),
             ("user_id: Annotated[str, Param()] = ''", "would shadow the request's own 'user_id'"),
             ("recipes: Annotated[str, Param()] = ''", "would shadow the request's own 'recipes'"),
             ("limit: Annotated[int, Param(ge=1)] = 0", "the default of parameter 'limit' breaks its own bounds"),
@@ -68,7 +97,10 @@ class TestRefusal:
             ("day: Annotated[datetime | None, Param()] = None", "str, int, float, bool, a Literal or optional"),
             ("tags: Annotated[list[str] | tuple[str, ...], Trait('tags')] = ()", "more than one array-like"),
             ("city: 'Annotated[Town, Trait(\"city\")]' = None", "'Town' is not defined"),
-            ("city: 'Annotated[str, Trait(\"a,b\")]' = ''", "'a,b' contains a comma"),
+            (
+                "city: 'Annotated[str, Trait(\"a,b\")]' = ''",
+                "'a,b' contains a comma, which the Profile API cannot carry: give each name",
+            ),
         ],
     )
     def test_a_wrong_parameter_is_refused_with_its_place_and_the_fix(self, parameter: str, fix: str) -> None:
@@ -173,10 +205,10 @@ class TestRefusal:
     @pytest.mark.parametrize(
         ("returns", "fix"),
         [
-            ("", "the return annotation is missing: it becomes the answer's schema"),
+            ("", "the return annotation is missing, like `-> list[str]`: it becomes the answer's schema"),
             ("-> Posts", "Posts"),
-            ("-> object", "object"),
-            ("-> list[object]", "object"),
+            ("-> complex", "complex"),
+            ("-> list[Posts]", "Posts"),
             ("-> 'list[Article]'", "'Article' is not defined"),
         ],
     )
@@ -189,6 +221,16 @@ class TestRefusal:
         """)
         assert refusal.startswith(f"mine.py:{LINE + 1}: recipe 'mine': ")
         assert fix in refusal
+
+    @pytest.mark.parametrize("returns", ["object", "list[object]", "list[dict[str, object] | None]"])
+    def test_an_answer_may_be_free_json(self, returns: str) -> None:
+        """`object` stands for whatever JSON can say."""
+        declared = executed(f"""
+            @recipe("mine")
+            def mine() -> {returns}:
+                return []
+        """)
+        assert bytes(declared["mine"].answer({})) == b"[]"
 
     def test_a_comma_in_a_name_is_refused_in_the_annotation_itself(self) -> None:
         """Python evaluates it before the decorator is asked, so the need says it."""
@@ -328,6 +370,113 @@ class TestBinding:
         """And make nobody found."""
         binding = bound(Snapshot(), limit=3)
         assert (binding.arguments["limit"], binding.found) == (3, False)
+
+
+WHOLE: dict[SectionName, AnySection] = {
+    "all_traits": Section({"plan": "pro", "tags": ["a"], "address": {"city": "Rome"}}, (), 0.0),
+    "audiences": Section(("gold",), (), 0.0),
+    "all_events": Section(tuple(Event(name, NOON, {"ids": [1]}, name) for name in "abc"), (), 0.0),
+    "external_ids": Section((ExternalId("user_id", "ada"),), (), 0.0),
+    "links": Section((Link("accounts", (ExternalId("group_id", "g1"),)),), (), 0.0),
+    "metadata": Section(ProfileMetadata("use_1", created_at=NOON), (), 0.0),
+}
+
+
+@recipe("whole")
+def whole(
+    traits: Annotated[Mapping[str, object], AllTraits()] = MappingProxyType({}),
+    audiences: Annotated[tuple[str, ...], Audiences()] = (),
+    events: Annotated[tuple[Event, ...], Events(limit=2)] = (),
+    ids: Annotated[Sequence[ExternalId], ExternalIds()] = (),
+    links: Annotated[tuple[Link, ...], Links()] = (),
+    metadata: Annotated[ProfileMetadata | None, Metadata()] = None,
+) -> list[object]:
+    """Return what came."""
+    return [traits, audiences, events, ids, links, metadata]
+
+
+class TestWholeSections:
+    def test_each_need_receives_its_section(self) -> None:
+        """As it is, events up to the limit."""
+        assert whole.sections == WHOLE.keys()
+        binding = whole.bind(Snapshot(WHOLE), {}, {}, NOON)
+        assert list(binding.arguments) == ["traits", "audiences", "events", "ids", "links", "metadata"]
+        received = [*binding.arguments.values()]
+        contents = [section.content for section in WHOLE.values()]
+        assert received[:2] + received[3:] == contents[:2] + contents[3:]
+        assert [event.name for event in whole.function(**binding.arguments)[2]] == ["a", "b"]  # type: ignore[arg-type, attr-defined]
+        assert (binding.found, binding.mismatched) == (True, ())
+
+    @pytest.mark.parametrize("name", sorted(WHOLE))
+    def test_any_of_them_makes_a_visitor_found(self, name: SectionName) -> None:
+        """The other needs keep their defaults."""
+        binding = whole.bind(Snapshot({name: WHOLE[name]}), {}, {}, NOON)
+        assert (binding.found, len(binding.arguments)) == (True, 1)
+
+    @pytest.mark.parametrize("empty", [None, "nothing"])
+    def test_what_is_empty_keeps_the_default(self, empty: str | None) -> None:
+        """Of a profile that does not exist, and of one that has nothing."""
+        contents: dict[SectionName, Any] = {name: {} if name == "all_traits" else () for name in WHOLE}
+        contents["metadata"] = None
+        snapshot = Snapshot({name: Section(empty and contents[name], (), 0.0) for name in WHOLE})
+        assert whole.bind(snapshot, {}, {}, NOON) == Binding({}, found=False, mismatched=())
+
+
+@recipe("meddler")
+def meddler(
+    traits: Annotated[Mapping[str, Any], AllTraits()] = MappingProxyType({}),
+    tags: Annotated[list[Any], Trait("tags")] = [],  # noqa: B006 -- what a careless recipe writes
+    events: Annotated[tuple[Event, ...], Events("Viewed")] = (),
+) -> int:
+    """Change whatever can be changed."""
+    traits["tags"].append("mine")
+    tags.append("mine")
+    for event in events:
+        event.properties["ids"].append("mine")
+    return len(tags)
+
+
+class TestMeddling:
+    SNAPSHOT = Snapshot(
+        {
+            "traits": Section({"tags": ["a"]}, ("tags",), 0.0),
+            "all_traits": Section({"tags": ["a"], "plan": "pro"}, (), 0.0),
+            "events": Section((Event("Viewed", NOON, {"ids": [1]}),), ("Viewed",), 0.0),
+        }
+    )
+
+    def test_what_a_recipe_changes_is_its_own(self) -> None:
+        """No other recipe of the page, no other page and no cache sees it."""
+        before = copy.deepcopy(self.SNAPSHOT)
+        for _ in range(2):
+            binding = meddler.bind(self.SNAPSHOT, {}, {}, NOON)
+            assert bytes(meddler.answer(binding.arguments)) == b"2"
+        assert before == self.SNAPSHOT
+
+    def test_mappings_cannot_be_changed(self) -> None:
+        """Not a trait, and not a property, whether there are lists among them or not."""
+        arguments: Mapping[str, Any] = meddler.bind(self.SNAPSHOT, {}, {}, NOON).arguments
+        flat: Mapping[str, Any] = modest.bind(seen(None, "Viewed"), {}, {}, NOON).arguments
+        mappings: list[Any] = [arguments["traits"], arguments["events"][0].properties, flat["views"][0].properties]
+        for mapping in mappings:
+            with pytest.raises(TypeError):
+                mapping["new"] = 1
+
+    @pytest.mark.parametrize("name", ["traits", "all_traits", "events"])
+    def test_what_is_nested_without_end_gives_the_default(self, name: SectionName) -> None:
+        """As what is of another type does: it must not cost the page."""
+        endless: list[Any] = []
+        for _ in range(100_000):
+            endless = [endless]
+        contents: dict[SectionName, Any] = {
+            "traits": {"tags": endless},
+            "all_traits": {"tags": endless},
+            "events": (Event("Viewed", NOON, {"ids": endless}),),
+        }
+        binding = meddler.bind(Snapshot({name: Section(contents[name], (), 0.0)}), {}, {}, NOON)
+        assert (binding.arguments, binding.found, len(binding.mismatched)) == ({}, False, 1)
+        while endless:  # from the outside in: to let go of it at once would need as deep a stack
+            endless = endless[0]
 
 
 @recipe("typed")

@@ -1,10 +1,12 @@
 """Values: whom a request is about, events as they come, what is known of a profile, and posts."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
-from personalize import Event, Post, Posts
+from personalize import Event, Post, Posts, Product, Products, Variant, Variants
 from personalize.model import Collection, EventHistory, ExternalId, Section, SectionName, Snapshot, Traits, Visitor
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -239,6 +241,60 @@ class TestPosts:
         assert (len(Posts()), Posts().newest(), Posts().in_category("News")) == (0, [], [])
 
 
+def test_a_blogs_own_slugs_count_too() -> None:
+    """A slug need not follow from the name; a name that is written like one counts first."""
+    posts = Posts([post("it", "Data & Analytics"), post("figures", "Figures")], slugs={"Numbers": "Data & Analytics"})
+    assert urls(posts.in_category("numbers")) == urls(posts.in_category("data-analytics")) == ["it"]
+    renamed = Posts([post("it", "News"), post("other", "Old news")], slugs={"news": "Old news"})
+    assert urls(renamed.in_category("news")) == ["it"]
+
+
+class TestProducts:
+    MUG = Product(product_id="1", name="Mug", category="Kitchen > Mugs & cups")
+    PAN = Product(product_id="2", name="Pan", category="Kitchen")
+    TEA = Product(product_id="3", name="Tea")
+
+    def test_products_keep_the_catalogues_order(self) -> None:
+        """Of two with one id the first stays."""
+        products = Products([self.TEA, self.MUG, Product(product_id="3", name="Other"), self.PAN])
+        assert products.newest() == [self.TEA, self.MUG, self.PAN]
+        assert len(products) == 3
+
+    def test_a_product_is_found_by_its_id(self) -> None:
+        """Exactly as it is written."""
+        products = Products([self.MUG, Product(product_id="Ab")])
+        assert products.get("1") == self.MUG
+        assert [products.get(one) for one in ("ab", "01", "", None)] == [None] * 4
+
+    @pytest.mark.parametrize(
+        ("category", "found"),
+        [
+            ("Kitchen", ["Mug", "Pan"]),
+            ("kitchen > mugs & cups", ["Mug"]),
+            ("Mugs & Cups", ["Mug"]),
+            ("mugs-cups", ["Mug"]),
+            ("kitchen-mugs-cups", ["Mug"]),
+            ("Cups", []),
+            ("", []),
+            (None, []),
+        ],
+    )
+    def test_a_category_is_found_by_name_or_slug(self, category: str | None, found: list[str]) -> None:
+        """A path as shops write it is also each of its steps."""
+        assert [one.name for one in Products([self.MUG, self.TEA, self.PAN]).in_category(category)] == found
+
+    def test_a_recipe_may_change_the_lists_that_it_gets(self) -> None:
+        """The next visitor's are whole."""
+        products = Products([self.PAN])
+        products.newest().clear()
+        products.in_category("Kitchen").clear()
+        assert products.newest() == products.in_category("Kitchen") == [self.PAN]
+
+    def test_there_may_be_no_products(self) -> None:
+        """As before the first load."""
+        assert (len(Products()), Products().newest(), Products().get("1")) == (0, [], None)
+
+
 def test_a_name_is_looked_for_before_a_slug() -> None:
     """`C` is a category of its own beside `C++`, though their slugs are one."""
     posts = Posts(
@@ -261,3 +317,34 @@ def test_what_has_no_slug_matches_nothing(category: str) -> None:
 def test_a_number_without_end_is_none() -> None:
     """JSON has such, floats do not."""
     assert Event("Viewed", datetime(2026, 11, 20, tzinfo=UTC), {"price": 10**400}).number("price") is None
+
+
+class TestVariants:
+    GOLD = Variant("gold", {"text": "Hello again"}, audience="gold")
+    ALL = Variant("all", {"text": "Hi"})
+    LATE = Variant("late", {"text": "Never"}, audience="gold")
+
+    @pytest.mark.parametrize(
+        ("audiences", "name"), [([], "all"), (["silver"], "all"), (["silver", "gold"], "gold"), (("gold",), "gold")]
+    )
+    def test_the_first_one_that_fits_is_seen(self, audiences: Sequence[str], name: str) -> None:
+        """What is after one for everybody is never seen."""
+        seen = Variants([self.GOLD, self.ALL, self.LATE]).of(audiences)
+        assert seen is not None
+        assert seen.name == name
+
+    def test_there_may_be_nothing_for_somebody(self) -> None:
+        """Nor anything at all."""
+        assert Variants([self.GOLD]).of([]) is None
+        assert (Variants().of(["gold"]), len(Variants()), len(Variants([self.GOLD]))) == (None, 0, 1)
+
+    def test_what_all_visitors_share_cannot_be_changed(self) -> None:
+        """However deep, and whatever becomes of what it was made of."""
+        made_of: dict[str, Any] = {"links": [{"url": "https://shop.example.com/"}]}
+        content = Variant("all", made_of).content
+        made_of["links"].append("new")
+        assert content == {"links": ({"url": "https://shop.example.com/"},)}
+        mappings: list[Any] = [content, content["links"][0]]
+        for mapping in mappings:
+            with pytest.raises(TypeError):
+                mapping["new"] = 1

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from msgspec import Meta
 
-from personalize import Events, Param, Trait
+from personalize import AllTraits, Audiences, Events, ExternalIds, Links, Metadata, Param, Trait
 from personalize.model import Collection, SectionName
-from personalize.needs import EventsSpec, Plan, ProfileNeed, TraitsSpec, Wanted
+from personalize.needs import EventsSpec, Plan, ProfileNeed, TraitsSpec, Wanted, WholeSpec, section_of
 
 
 def wants(*needs: ProfileNeed, ttl: float = math.inf, collection: Collection = "users") -> Wanted:
@@ -20,7 +20,6 @@ def wants(*needs: ProfileNeed, ttl: float = math.inf, collection: Collection = "
     [
         (lambda: Trait(""), "may not be empty"),
         (lambda: Trait("a,b"), "'a,b' contains a comma"),
-        (Events, "at least one event"),
         (lambda: Events(""), "may not be empty"),
         (lambda: Events("Viewed", ""), "may not be empty"),
         (lambda: Events("Viewed", "Ordered, paid"), "'Ordered, paid' contains a comma"),
@@ -39,6 +38,11 @@ def test_a_need_that_cannot_be_read_is_refused(make: Callable[[], object], reaso
 def test_events_are_limited_to_a_page(limit: int) -> None:
     """From one event to the Profile API's largest page."""
     assert Events("Viewed", limit=limit).limit == limit
+
+
+def test_events_may_be_of_any_name() -> None:
+    """A timeline's, a page of them unless limited."""
+    assert (Events().names, Events().limit, Events(limit=3).limit) == ((), 100, 3)
 
 
 def test_events_are_as_many_as_a_page_unless_limited() -> None:
@@ -111,6 +115,27 @@ class TestPlan:
         plan = Plan([wants(Trait("plan"), ttl=10), wants(Events("Viewed"), ttl=60)], ttl_max=300)
         sections = plan.sections("users", ["traits", "events"])
         assert (sections["traits"].ttl, sections["events"].ttl) == (10, 60)
+
+    @pytest.mark.parametrize(
+        ("need", "section"),
+        [
+            (AllTraits(), "all_traits"),
+            (Audiences(), "audiences"),
+            (Events(limit=5), "all_events"),
+            (ExternalIds(), "external_ids"),
+            (Links(), "links"),
+            (Metadata(), "metadata"),
+        ],
+    )
+    def test_what_is_read_whole_is_a_section_of_its_own(self, need: ProfileNeed, section: SectionName) -> None:
+        """It has no names, widens nothing, and hurries nothing."""
+        plan = Plan([wants(need, ttl=10), wants(need, ttl=20), wants(Trait("a"), Events("Viewed"))], ttl_max=300)
+        assert plan.sections("users", [section]) == {section: WholeSpec(section, 10)}
+        assert plan.sections("users", ["traits", "events"]) == {
+            "traits": TraitsSpec(("a",), 300),
+            "events": EventsSpec((Events("Viewed"),), 300),
+        }
+        assert section_of(need) == section
 
     def test_the_names_of_events_are_those_of_all_needs(self) -> None:
         """Sorted, and each once."""

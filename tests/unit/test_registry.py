@@ -8,7 +8,8 @@ import pytest
 
 from personalize import recipe
 from personalize.errors import RecipeLoadError, UnknownRecipe
-from personalize.registry import Registry, load, shipped_folder
+from personalize.registry import GROUP, Registry, files_of, load, shipped_folder
+from tests.distributions import distribution
 
 HEAD = "from personalize import recipe\n"
 
@@ -116,7 +117,9 @@ class TestRefusal:
         """Neither silently wins."""
         first = written(tmp_path / "first.py", declaring("same"))
         second = written(tmp_path / "second.py", declaring("other", "same"))
-        assert refusal_of(first, second) == f"{second}:5: recipe 'same' is declared in {first}:2 already"
+        assert refusal_of(first, second) == (
+            f"{second}:5: recipe 'same' is declared in {first}:2 already: rename one of them"
+        )
 
     @pytest.mark.parametrize("text", ["", HEAD, "def mine() -> str:\n    return ''\n"])
     def test_a_file_without_recipes_is_refused(self, tmp_path: Path, text: str) -> None:
@@ -274,3 +277,93 @@ def test_a_file_that_exits_is_told_and_forgotten(tmp_path: Path) -> None:
 def test_a_source_named_twice_is_loaded_once() -> None:
     """Saying a thing twice is no contradiction."""
     assert list(load(["shipped", "shipped"])) == list(load(["shipped"]))
+
+
+def test_what_keeps_a_package_from_being_imported_is_told_with_its_place(importable: Path) -> None:
+    """The package's own line, though one of its modules was named."""
+    source = written(importable / "company_films" / "__init__.py", "\nraise LookupError('no films')\n")
+    written(importable / "company_films" / "old" / "silent.py", declaring("silent"))
+    assert refusal_of("company_films.old.silent") == f"{source}:2: LookupError: no films"
+
+
+def test_a_package_has_the_recipes_of_its_modules(importable: Path) -> None:
+    """Those that it imports from them, as packages do."""
+    written(importable / "company_books" / "__init__.py", "from company_books.new import r0\n")
+    written(importable / "company_books" / "new.py", declaring("new-books"))
+    assert list(load(["company_books"])) == ["new-books"]
+
+
+class TestEdits:
+    def test_an_edit_counts_however_soon_it_comes(self, tmp_path: Path) -> None:
+        """Within the second by which Python tells bytecode from its source, and of the same size; none is left."""
+        for name in ("one", "two", "six"):
+            assert list(load([written(tmp_path / "mine.py", declaring(name))])) == [name]
+        assert [file.name for file in tmp_path.iterdir()] == ["mine.py"]
+
+    def test_a_broken_edit_leaves_the_module_before_it(self, tmp_path: Path) -> None:
+        """Its recipes go on serving, and may look for what else is in it."""
+        source = written(tmp_path / "mine.py", declaring("mine"))
+        module = sys.modules[load([source])["mine"].function.__module__]
+        refusal_of(written(tmp_path / "mine.py", "x = unknown\n"))
+        assert sys.modules[module.__name__] is module
+
+    def test_the_files_that_may_be_edited_are_known(self, tmp_path: Path) -> None:
+        """Those of folders one by one; modules are not edited under a running service."""
+        one, two = (written(tmp_path / "mine" / name, "") for name in ("one.py", "two.py"))
+        written(tmp_path / "mine" / "test_one.py", "")
+        alone = written(tmp_path / "alone.py", "")
+        sources = ["shipped", str(tmp_path / "mine"), alone, "company_shop", "./missing.py"]
+        shipped = [*files_of(["shipped"])]
+        assert shipped_folder() / "recommended_posts.py" in shipped
+        assert [*files_of(sources)] == [*shipped, Path(one), Path(two), Path(alone)]
+
+
+def bringing(folder: Path, points: dict[str, str], name: str = "company-recipes") -> None:
+    """Install a distribution that brings recipes."""
+    distribution(folder, name, GROUP, points)
+
+
+class TestInstalled:
+    def test_installed_recipes_are_loaded_whatever_is_named(self, importable: Path) -> None:
+        """A module's, a package's, and one by itself."""
+        written(importable / "company_blog.py", declaring("blog", "feed"))
+        written(importable / "company_shop" / "__init__.py", "from company_shop.carts import r0 as cart\n")
+        written(importable / "company_shop" / "carts.py", declaring("cart"))
+        written(importable / "company_games.py", declaring("chess", "checkers"))
+        bringing(importable, {"blog": "company_blog", "shop": "company_shop", "games": "company_games:r0"})
+        assert list(load([])) == ["blog", "cart", "chess", "feed"]
+        assert set(load(["shipped"])) == {*load([]), *load(["shipped"])}
+
+    def test_what_is_named_and_installed_is_there_once(self, importable: Path) -> None:
+        """It is no rival of itself."""
+        written(importable / "company_blog.py", declaring("blog"))
+        bringing(importable, {"blog": "company_blog"})
+        assert list(load(["company_blog"])) == ["blog"]
+
+    def test_an_installed_recipe_with_the_name_of_another_is_refused(self, importable: Path) -> None:
+        """With both places."""
+        brought = written(importable / "company_blog.py", declaring("same"))
+        bringing(importable, {"blog": "company_blog"})
+        mine = written(importable / "mine.py", declaring("same"))
+        assert refusal_of(mine) == f"{brought}:2: recipe 'same' is declared in {mine}:2 already: rename one of them"
+
+    @pytest.mark.parametrize(
+        ("value", "refusal"),
+        [
+            ("company_none", "company_none: there is no such module, which company-recipes (company_none) names"),
+            ("company_empty", "company-recipes (company_empty): no function there is decorated with @recipe"),
+            ("company_blog:HEAD", "company-recipes (company_blog:HEAD): no function there is decorated with @recipe"),
+            (
+                "company_blog:nobody",
+                "company-recipes (company_blog:nobody): no function there is decorated with @recipe",
+            ),
+            ("company_bad", "{folder}/company_bad.py:1: NameError: name 'unknown' is not defined"),
+        ],
+    )
+    def test_what_brings_no_recipe_is_refused(self, importable: Path, value: str, refusal: str) -> None:
+        """The sentence names the distribution, or the line that keeps it from loading."""
+        written(importable / "company_blog.py", declaring("blog") + "HEAD = 1\n")
+        written(importable / "company_empty.py", "")
+        written(importable / "company_bad.py", "x = unknown\n")
+        bringing(importable, {"blog": value})
+        assert refusal_of() == refusal.format(folder=importable)

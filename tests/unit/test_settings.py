@@ -49,7 +49,11 @@ DEFAULTS: dict[str, object] = {
     "pii_ids": False,
     "lowercase_external_ids": False,
     "recipes": ("shipped",),
-    "posts_url": None,
+    "overrides": (),
+    "posts_url": (),
+    "products_url": (),
+    "variants_url": None,
+    "provider": {},
     "deadline": 0.8,
     "rate_limit": 80,
     "fleet_size": None,
@@ -111,8 +115,10 @@ def test_two_settings_are_enough() -> None:
         ("LOWERCASE_EXTERNAL_IDS", "yes", True),
         ("RECIPES", "shipped", ("shipped",)),
         ("RECIPES", " shipped , ./mine,package.module ", ("shipped", "./mine", "package.module")),
-        ("POSTS_URL", "https://blog.example.com/feed.xml?page=1", "https://blog.example.com/feed.xml?page=1"),
-        ("POSTS_URL", "http://127.0.0.1/feed", "http://127.0.0.1/feed"),
+        ("OVERRIDES", "a.limit=3, b.ttl=1m", ("a.limit=3", "b.ttl=1m")),
+        ("POSTS_URL", "https://blog.example.com/feed.xml?page=1", ("https://blog.example.com/feed.xml?page=1",)),
+        ("POSTS_URL", "http://127.0.0.1/a%2Cb, http://[::1]/,", ("http://127.0.0.1/a%2Cb", "http://[::1]/")),
+        ("PRODUCTS_URL", "https://shop.example.com/feed.csv", ("https://shop.example.com/feed.csv",)),
         ("DEADLINE", "50ms", 0.05),
         ("DEADLINE", "2s", 2.0),
         ("DEADLINE", "0.5s", 0.5),
@@ -202,6 +208,8 @@ NO_FILE = "there is no readable file"
         ("ALLOWED_ORIGINS", "https://blog.example.com:99999", ORIGIN),
         ("POSTS_URL", "https://", "this is no http(s) URL of a host."),
         ("POSTS_URL", "x" * 300, "there is no readable file"),
+        ("POSTS_URL", "https://blog.example.com/feed,ftp://blog.example.com", "this is no http(s) URL of a host."),
+        ("PRODUCTS_URL", "nowhere.csv", "there is no readable file"),
         ("CACHE_TTL", "9" * 400 + "d", "less than or equal to 86400."),
         ("API_KEYS", f"sha256:{'a' * 63}", ENTRY),
         ("API_KEYS", "web:schlüssel-mit-umlaut", ENTRY),
@@ -348,9 +356,9 @@ def test_a_forced_token_has_no_file(tmp_path: Path) -> None:
 
 
 def test_only_secrets_come_from_files() -> None:
-    """Every setting that is masked may come from a file, and no other."""
+    """Every setting that is masked may come from a file, and no other; what providers are told is theirs to read."""
     masked = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
-    assert {name.lower() for name in SECRETS} == masked | {"api_keys"}
+    assert {name.lower() for name in SECRETS} == masked - {"provider"} | {"api_keys"}
 
 
 def without_token(**named: str) -> dict[str, str]:
@@ -426,7 +434,7 @@ def test_content_may_be_a_file(prefix: str, tmp_path: Path) -> None:
     """A path or a file URL that can be read becomes a path."""
     feed = tmp_path / "feed.xml"
     feed.write_text("<rss/>")
-    assert settings_of(POSTS_URL=f"{prefix}{feed}").posts_url == str(feed)
+    assert settings_of(POSTS_URL=f"{prefix}{feed}").posts_url == (str(feed),)
 
 
 @pytest.mark.parametrize("name", ["", "missing.xml", "feed.xml/below"])
@@ -490,7 +498,10 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_RATE_LIMIT": "80",
         "PERSONALIZE_FLEET_SIZE": "",
         "PERSONALIZE_RECIPES": "shipped",
+        "PERSONALIZE_OVERRIDES": "",
         "PERSONALIZE_POSTS_URL": "",
+        "PERSONALIZE_PRODUCTS_URL": "",
+        "PERSONALIZE_VARIANTS_URL": "",
         "PERSONALIZE_DEADLINE": "0.25s",
         "PERSONALIZE_CACHE_TTL": "300s",
         "PERSONALIZE_REVALIDATE_TTL": "600s",
@@ -556,6 +567,7 @@ def test_blanks_around_a_value_do_not_count() -> None:
         ("https://blog.example.com/feed/?token=canary", "https://blog.example.com/feed/?***"),
         ("https://blog.example.com/feed/", "https://blog.example.com/feed/"),
         ("https://user:p@canary@blog.example.com/feed/", "https://***@blog.example.com/feed/"),
+        ("https://a.example/?canary,https://canary@b.example/", "https://a.example/?***, https://***@b.example/"),
     ],
 )
 def test_what_a_feeds_url_hides_is_not_shown(location: str, shown: str) -> None:
@@ -575,3 +587,21 @@ def test_a_setting_is_written_as_it_is_named() -> None:
     """`PERSONALIZE_deadline` would silently contradict `PERSONALIZE_DEADLINE`."""
     with pytest.raises(SettingsError, match="PERSONALIZE_deadline is not a setting"):
         settings_of(deadline="1s")
+
+
+def test_what_providers_are_told_is_kept_for_them() -> None:
+    """Under its name and key as they were written; no representation shows a value."""
+    loaded = settings_of(PROVIDER_FILMS_PATH=CANARY, PROVIDER_MY_FILMS_API_KEY=f" {CANARY} ", PROVIDER_FILMS_EMPTY="")
+    told = {key: value.get_secret_value() for key, value in loaded.provider.items()}
+    assert told == {"FILMS_PATH": CANARY, "MY_FILMS_API_KEY": CANARY}
+    shown = {name: value for name, value, _ in loaded.effective() if name.startswith("PERSONALIZE_PROVIDER")}
+    assert shown == {"PERSONALIZE_PROVIDER_FILMS_PATH": MASK, "PERSONALIZE_PROVIDER_MY_FILMS_API_KEY": MASK}
+    assert CANARY not in repr(loaded)
+
+
+@pytest.mark.parametrize("name", ["PROVIDER", "PROVIDER_FILMS", "PROVIDER_FILMS_", "PROVIDER_films_path"])
+def test_a_providers_setting_has_a_name_and_a_key(name: str) -> None:
+    """Anything else is a mistake."""
+    [problem] = problems_of(**{name: CANARY})
+    assert problem.startswith(f"PERSONALIZE_{name} is not a setting.")
+    assert CANARY not in problem

@@ -13,7 +13,7 @@ from personalize.cache.source import CachedSource
 from personalize.cache.store import Known, Lease, Stamp
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, Event, ExternalId, SectionName, Snapshot
-from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec, WholeSpec
 from personalize.ports import Ask, Errand, Priority
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
@@ -24,11 +24,12 @@ BOB = ExternalId("user_id", "bob@example.test")
 PLAN = TraitsSpec(("plan",), ttl=300)
 VIEWED = EventsSpec((Events("Viewed"),), ttl=60)
 TRAITS: dict[SectionName, SectionSpec] = {"traits": PLAN}
+IDS: dict[SectionName, SectionSpec] = {"external_ids": WholeSpec("external_ids", ttl=300)}
 BOTH: dict[SectionName, SectionSpec] = {"traits": PLAN, "events": VIEWED}
 AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
 PSEUDONYMS = Pseudonyms(b"key")
 
-Content = dict[str, Any] | tuple[Event, ...]
+Content = dict[str, Any] | tuple[Event, ...] | tuple[ExternalId, ...]
 
 
 def key_of(external_id: ExternalId, collection: Collection = "users") -> str:
@@ -59,12 +60,14 @@ class Reader:
         self.cancelled = 0
         self.during: Callable[[], None] = lambda: None
         self.tells: Callable[[ExternalId], object] = lambda external_id: external_id.value
+        self.external_ids: tuple[ExternalId, ...] = ()
 
     def refuses(self, errand: Errand) -> Shed | None:
         return self.refusal
 
     async def read(self, collection: Collection, external_id: ExternalId, spec: SectionSpec, errand: Errand) -> Content:
-        self.asked.append(f"{collection} {external_id.value} {','.join(spec.names)}")
+        names = () if isinstance(spec, WholeSpec) else spec.names
+        self.asked.append(f"{collection} {external_id.value} {','.join(names)}")
         self.errands.append(errand)
         self.reached.set()
         told = self.tells(external_id)
@@ -74,10 +77,12 @@ class Reader:
             self.cancelled += 1
             raise
         self.during()
-        for name in spec.names:
+        for name in names:
             if name in self.failures:
                 raise self.failures[name]
-        return dict.fromkeys(spec.names, told) if isinstance(spec, TraitsSpec) else ()
+        if isinstance(spec, WholeSpec):
+            return self.external_ids
+        return dict.fromkeys(names, told) if isinstance(spec, TraitsSpec) else ()
 
 
 class Right:

@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 
 from personalize.cache import entry
 from personalize.cache.entry import Ages, Judgement, UnreadableEntry, judge
-from personalize.model import AnySection, Event, EventHistory, Section, SectionName, Standing, Traits
-from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec
+from personalize.model import (
+    AnySection,
+    Event,
+    EventHistory,
+    ExternalId,
+    Link,
+    ProfileMetadata,
+    Section,
+    SectionName,
+    Standing,
+    Traits,
+)
+from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec, WholeSpec
 
 FETCHED = 1_000_000.0
 PLAN = TraitsSpec(("plan",), ttl=300)
@@ -80,6 +91,7 @@ def test_a_profile_without_the_trait_exists(content: dict[str, object]) -> None:
         (Section((), ("100 Viewed",), FETCHED), EventsSpec((Events("Viewed"), Events("Ordered")), 300), "stale"),
         (Section((), ("1 Viewed",), FETCHED), EventsSpec((Events("Viewed", limit=100),), 300), "stale"),
         (NOTHING, TraitsSpec(("age", "plan"), 300), "fresh"),
+        (Section({}, (), FETCHED), WholeSpec("all_traits", 300), "fresh"),
     ],
 )
 def test_a_newly_needed_name_makes_a_section_stale(section: AnySection, spec: SectionSpec, standing: str) -> None:
@@ -136,6 +148,13 @@ HISTORY: EventHistory = Section(
         ("events", Section(None, ("Viewed",), FETCHED)),
         ("events", HISTORY),
         ("events", Section((Event("Viewed", WHEN, {"order": 10**30}),), ("Viewed",), FETCHED)),
+        ("all_traits", Section({"plan": "pro", "list": [1, {"a": 10**30}]}, (), FETCHED)),
+        ("audiences", Section(("gold", "größe"), (), FETCHED)),
+        ("all_events", Section((Event("Viewed", WHEN, {"id": 1}, "m1"),), (), FETCHED)),
+        ("external_ids", Section((ExternalId("user_id", "ada"), ExternalId("anonymous_id", "🦊")), (), FETCHED)),
+        ("links", Section((Link("accounts", (ExternalId("group_id", "g1"),)), Link("users", ())), (), FETCHED)),
+        ("metadata", Section(ProfileMetadata("use_1", WHEN, None, WHEN), (), FETCHED)),
+        ("metadata", Section(None, (), FETCHED)),
     ],
 )
 def test_a_section_is_read_back_as_it_was(name: SectionName, section: AnySection) -> None:
@@ -204,10 +223,11 @@ def test_a_truncated_section_is_unreadable(length: int) -> None:
         entry.decode("traits", GOOD[:length])
 
 
-def test_one_section_is_not_read_as_another() -> None:
+@pytest.mark.parametrize("name", ["events", "all_events", "audiences", "external_ids", "links"])
+def test_one_section_is_not_read_as_another(name: SectionName) -> None:
     """Traits under the name of events are damage."""
     with pytest.raises(UnreadableEntry):
-        entry.decode("events", GOOD)
+        entry.decode(name, GOOD)
 
 
 @given(stored=st.binary(max_size=200), at=st.integers(0, len(GOOD) - 1))

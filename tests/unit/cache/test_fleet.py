@@ -8,7 +8,7 @@ import pytest
 from personalize.cache.aliases import MAX_ALIASES
 from personalize.errors import ServerFault
 from personalize.model import ExternalId
-from tests.unit.cache.house import ADA, BOB, BOTH, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
+from tests.unit.cache.house import ADA, BOB, BOTH, IDS, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
 
 ANONYMOUS = ExternalId("anonymous_id", "a-device")
 PHONE = ExternalId("anonymous_id", "a-phone")
@@ -220,3 +220,17 @@ async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
     asked = len(fleet.reader.asked)
     await fleet.one.fetch(ANONYMOUS)
     assert len(fleet.reader.asked) == asked + 1
+
+
+async def test_ids_that_segment_says_to_be_one_persons_are_forgotten_together(fleet: Fleet) -> None:
+    """Whichever of them is named, in any replica; a page need never have asked with both."""
+    fleet.reader.external_ids = (ADA, ANONYMOUS, PHONE)
+    assert content(await fleet.one.fetch(ADA, IDS), "external_ids") == (ADA, ANONYMOUS, PHONE)
+    for external_id in (PHONE, ANONYMOUS, BOB):
+        await fleet.two.fetch(external_id)
+    assert await fleet.two.source.forget("users", [PHONE])
+    assert {key for key, _ in fleet.shared.sections} == {key_of(BOB)}
+    asked = len(fleet.reader.asked)
+    await fleet.one.fetch(ADA, IDS)
+    await fleet.one.fetch(ANONYMOUS)
+    assert len(fleet.reader.asked) == asked + 2

@@ -19,7 +19,7 @@ from personalize.needs import Plan
 from personalize.ports import Ask
 from personalize.registry import AnyRecipe
 from personalize.telemetry.metrics import Metrics
-from tests.doubles import NOW
+from personalize.testing import NOW
 
 ADA = Visitor(user_id="ada")
 BOTH = Visitor(user_id="ada", anonymous_id="a1")
@@ -189,7 +189,7 @@ class TestAsking:
         (ask,) = source.asks
         assert str(ask.external_id) == "user_id:ada"
         assert sorted(ask.sections) == ["events", "traits"]
-        assert ask.sections["traits"].names == ("age", "city")
+        assert ask.sections["traits"].asked == ("age", "city")
 
     async def test_only_the_sections_that_these_recipes_read_are_asked_for(self, service: Service) -> None:
         """Though the plan has more."""

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from personalize import errors
 from personalize.errors import ProfileApiError
-from personalize.model import ExternalId
+from personalize.model import Event, ExternalId
 from personalize.needs import Events, EventsSpec, TraitsSpec
 from personalize.ports import Errand
 from personalize.profile_api.budget import Unlimited
@@ -24,7 +24,8 @@ from personalize.profile_api.guard import Guard
 from personalize.profile_api.sections import MAX_PAGES, READ_SECONDS, SectionReader
 from personalize.profile_api.token import AccessToken
 from personalize.telemetry.metrics import Metrics
-from tests.doubles import LAST_PAGE, event
+from personalize.testing.recording import LAST_PAGE
+from tests.doubles import event
 from tests.loops import now, run
 from tests.unit.profile_api.budgets import Metered
 
@@ -107,7 +108,7 @@ async def names_of(api: Api, spec: EventsSpec) -> list[str]:
     """Read events and return their names, in order."""
     content = await api.reader.read("users", ADA, spec, ONCE)
     assert isinstance(content, tuple)
-    return [one.name for one in content]
+    return [one.name for one in content if isinstance(one, Event)]
 
 
 async def failure(reader: SectionReader, spec: TraitsSpec | EventsSpec = TRAITS) -> ProfileApiError:
@@ -466,6 +467,7 @@ def test_every_page_is_admitted_by_itself() -> None:
         budget = Metered()
         reader = SectionReader(api.client, Guard(budget, metrics=api.metrics, clock=now))
         found = await reader.read("users", ADA, VIEWED, Errand("server", now() + 0.8))
+        assert isinstance(found, tuple)
         assert len(found) == 2
         assert budget.asked == ["server"] * 4
         assert [request.url.params.get("next") for request in api.requests] == [None, "1", "1", "2"]

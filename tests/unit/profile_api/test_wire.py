@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.errors import Unreadable
-from personalize.model import Event, ExternalId
+from personalize.model import Event, ExternalId, ProfileMetadata
 from personalize.profile_api import wire
 
 CANARY = "secret-of-a-visitor"
@@ -333,3 +333,21 @@ def test_retry_after_may_be_anything(header: str) -> None:
     """No text is too odd."""
     seconds = wire.retry_after(header, NOW)
     assert seconds is None or 0 <= seconds <= wire.MAX_RETRY_AFTER
+
+
+@pytest.mark.parametrize(
+    ("told", "moment"),
+    [
+        ("2018-01-05T00:16:36.919Z", datetime(2018, 1, 5, 0, 16, 36, 919_000, tzinfo=UTC)),
+        ("2018-01-05T01:16:36+01:00", datetime(2018, 1, 5, 0, 16, 36, tzinfo=UTC)),
+        ("2018-01-05T00:16:36", datetime(2018, 1, 5, 0, 16, 36, tzinfo=UTC)),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("0001-01-01T00:00:00+01:00", None),
+    ],
+)
+def test_the_times_of_metadata_are_times(told: str | None, moment: datetime | None) -> None:
+    """In UTC; one that cannot be read hides none of the others."""
+    page = wire.MetadataPage(wire.MetadataTold(created_at=told, updated_at="2018-01-05T00:00:00Z"), "use_1")
+    assert page.value == ProfileMetadata("use_1", moment, datetime(2018, 1, 5, tzinfo=UTC))

@@ -1,5 +1,6 @@
 """Feeds of real blogs become posts; what is not a feed, or not harmless, does not."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 
 from personalize.errors import ProviderFailed
 from personalize.model import Post
-from personalize.providers.feed import MAX_EXCERPT, MAX_POSTS, read_feed
+from personalize.providers.feed import MAX_POSTS, read_feed
+from personalize.providers.fetch import Document
+from personalize.providers.text import MAX_EXCERPT
 
 FEEDS = Path(__file__).parents[2] / "data" / "feeds"
 """As WordPress and Hugo wrote them."""
@@ -32,16 +35,21 @@ def item(*, title: str = "A title", link: str = "https://blog.example/a", more: 
     return f"<title>{title}</title><link>{link}</link>{more}"
 
 
+def read(body: bytes, url: str = "") -> list[Post]:
+    """Return a feed's posts."""
+    return list(read_feed(Document(url, body)).items)
+
+
 def only(body: bytes, url: str = "") -> Post:
     """Return a feed's one post."""
-    (post,) = read_feed(body, url=url)
+    (post,) = read(body, url)
     return post
 
 
 @pytest.mark.parametrize("name", ["wordpress.rss", "wordpress.atom"])
 def test_wordpress_gives_titles_and_categories_as_text(name: str) -> None:
     """WordPress escapes twice, in CDATA, in attributes and not at all; each comes out as its author wrote it."""
-    posts = read_feed((FEEDS / name).read_bytes())
+    posts = read((FEEDS / name).read_bytes())
     assert len(posts) == 10
     assert posts[:2] == [
         Post(
@@ -64,13 +72,13 @@ def test_wordpress_gives_titles_and_categories_as_text(name: str) -> None:
 
 def test_wordpress_says_the_same_in_both_formats() -> None:
     """RSS and Atom of one blog hold equal posts."""
-    posts, others = (read_feed((FEEDS / f"wordpress.{kind}").read_bytes()) for kind in ("rss", "atom"))
+    posts, others = (read((FEEDS / f"wordpress.{kind}").read_bytes()) for kind in ("rss", "atom"))
     assert posts == others
 
 
 def test_hugo_gives_posts_without_categories() -> None:
     """Hugo's built-in template names no categories, and escapes quotes numerically."""
-    posts = read_feed((FEEDS / "hugo.rss").read_bytes())
+    posts = read((FEEDS / "hugo.rss").read_bytes())
     assert len(posts) == 24
     assert posts[0] == Post(
         title='Note 17: on compilers & "quotes"',
@@ -83,7 +91,7 @@ def test_hugo_gives_posts_without_categories() -> None:
 
 def test_a_category_of_hugo_is_a_feed_of_its_own() -> None:
     """Hugo's feed of one category is read like any other."""
-    posts = read_feed((FEEDS / "hugo-category-databases.rss").read_bytes())
+    posts = read((FEEDS / "hugo-category-databases.rss").read_bytes())
     assert len(posts) == 6
     assert all("databases" in post.title for post in posts)
 
@@ -152,13 +160,20 @@ def test_a_double_encoded_payload_stays_the_text_that_it_is() -> None:
 )
 def test_an_entry_without_an_http_link_is_dropped(link: str) -> None:
     """Only http(s) links reach a page; the entries around one that is not stay."""
-    posts = read_feed(rss(item(link=link), item(title="Good", link="https://blog.example/good")))
+    posts = read(rss(item(link=link), item(title="Good", link="https://blog.example/good")))
     assert [post.title for post in posts] == ["Good"]
 
 
 def test_an_entry_without_any_link_is_dropped() -> None:
-    """There is nothing to lead a reader to."""
-    assert read_feed(rss("<title>No link</title>")) == []
+    """There is nothing to lead a reader to; it is counted."""
+    batch = read_feed(Document("", rss("<title>No link</title>", item())))
+    assert (len(batch.items), batch.left_out) == (1, 1)
+
+
+def test_a_feed_of_which_nothing_can_be_used_fails() -> None:
+    """It is not the blog that it was, and does not replace it."""
+    with pytest.raises(ProviderFailed, match="/feed has 2 items, and none that can be used"):
+        read(rss("<title>No link</title>", item(link="javascript:alert(1)")), "https://blog.example/feed")
 
 
 def test_relative_links_are_resolved_against_the_feed() -> None:
@@ -265,26 +280,41 @@ def test_the_image_is_a_declared_picture(media: str, image: str | None) -> None:
 def test_what_is_not_a_feed_fails_without_being_quoted(body: bytes) -> None:
     """A login page or half a file must not be taken for a blog without posts."""
     with pytest.raises(ProviderFailed) as failed:
-        read_feed(body, url="https://blog.example/feed")
+        read(body, "https://blog.example/feed")
     assert str(failed.value) == "https://blog.example/feed is not a whole RSS or Atom feed"
 
 
 def test_a_body_is_never_taken_for_a_file_name() -> None:
     """A server that answers with a path gets nothing of this machine's files."""
-    with pytest.raises(ProviderFailed, match="the document is not"):
-        read_feed(str(FEEDS / "hugo.rss").encode())
+    with pytest.raises(ProviderFailed, match="is not a whole RSS or Atom feed"):
+        read(str(FEEDS / "hugo.rss").encode())
 
 
 @pytest.mark.parametrize("body", [rss(), atom()])
 def test_a_feed_without_entries_is_empty(body: bytes) -> None:
     """A new blog has no posts, and nothing is wrong with that."""
-    assert read_feed(body) == []
+    assert read(body) == []
 
 
-def test_a_feed_that_breaks_off_keeps_its_whole_entries() -> None:
-    """What arrived whole is worth showing."""
-    body = rss(item(title="First"), item(title="Second", link="https://blog.example/b"))
-    assert [post.title for post in read_feed(body[: body.index(b"Second")])] == ["First"]
+@pytest.mark.parametrize("feed", [rss, atom])
+def test_a_feed_that_breaks_off_fails(feed: Callable[..., bytes]) -> None:
+    """Its first entries alone would replace all of them."""
+    body = feed(item(title="First"), item(title="Second", link="https://blog.example/b"))
+    with pytest.raises(ProviderFailed, match="is not a whole RSS or Atom feed"):
+        read(body[: body.index(b"Second")])
+
+
+def test_a_feed_with_a_mistake_in_it_is_read() -> None:
+    """Real feeds have unescaped signs and unknown entities, and caches write comments behind them."""
+    body = rss(item(title="Fish & chips&hellip;"), item(title="Second")) + b"<!-- cached -->"
+    assert [post.title for post in read(body)] == ["Fish & chips…", "Second"]
+
+
+def test_a_bomb_of_entities_does_not_go_off() -> None:
+    """A billion laughs are not expanded, in whatever time or memory."""
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(10))
+    body = f"<!DOCTYPE rss [{laughs}]>".encode() + rss(item(title="&l9;"), item(title="Good"))
+    assert all(len(post.title) < 1000 for post in read(body))
 
 
 def test_undeclared_encoding_is_utf_8() -> None:
@@ -307,6 +337,6 @@ def test_external_entities_are_not_read(tmp_path: Path) -> None:
 
 def test_only_the_first_posts_of_an_archive_are_kept() -> None:
     """A feed of everything ever written is cut where no page would look."""
-    posts = read_feed(rss(*(item(link=f"https://blog.example/{n}") for n in range(MAX_POSTS + 1))))
+    posts = read(rss(*(item(link=f"https://blog.example/{n}") for n in range(MAX_POSTS + 1))))
     assert len(posts) == MAX_POSTS
     assert posts[-1].url == f"https://blog.example/{MAX_POSTS - 1}"

@@ -32,7 +32,9 @@ class Site:
     async def fetch(self, location: str = SECRET) -> bytes:
         """Fetch a location with this site as the whole network."""
         async with httpx.AsyncClient(transport=httpx.MockTransport(self)) as client:
-            return await fetch(location, client)
+            document = await fetch(location, client)
+        assert document is not None
+        return document.body
 
     async def failure(self, location: str = SECRET) -> str:
         """Return why a location cannot be fetched."""

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from personalize.errors import ProviderFailed
 from personalize.ports import ItemProvider
-from personalize.providers.poll import Polled
+from personalize.providers.poll import Loaded, Polled
 from personalize.telemetry.metrics import Metrics
 
 Items = list[str]
@@ -18,16 +18,16 @@ Items = list[str]
 class Source:
     """Gives or raises its answers in turn; asked for more, says that it is `exhausted` and hangs."""
 
-    def __init__(self, *answers: Items | Exception) -> None:
+    def __init__(self, *answers: Items | Loaded[Items] | Exception) -> None:
         self.exhausted = asyncio.Event()
         self._answers = iter(answers)
 
-    async def __call__(self) -> Items:
+    async def __call__(self) -> Loaded[Items]:
         """Load, as a provider does."""
         for answer in self._answers:
             if isinstance(answer, Exception):
                 raise answer
-            return answer
+            return answer if isinstance(answer, Loaded) else Loaded(answer)
         self.exhausted.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -93,28 +93,12 @@ async def test_a_failing_source_does_not_hold_up_the_start() -> None:
 
 async def test_the_version_grows_with_other_items_only() -> None:
     """What is known under a version stays true until the items are others."""
-    source = Source(["a"], ["a"], ["b", "c"])
+    first = ["a"]
+    source = Source(first, first, ["b", "c"])
     provider = polled(source)
     told = await all_told(provider, source)
     assert (provider.version, provider.items()) == (2, ["b", "c"])
     assert told == ["provider_loaded: 1", "provider_loaded: 2"]
-
-
-async def test_equal_items_keep_their_identity() -> None:
-    """A load of the same content replaces nothing."""
-    first = ["a"]
-    source = Source(first, ["a"])
-    provider = polled(source)
-    await all_told(provider, source)
-    assert provider.items() is first
-
-
-async def test_what_is_the_same_can_be_told() -> None:
-    """Items without equality of their own are compared as the caller says."""
-    source = Source(["a"], ["A"])
-    provider = polled(source, same=lambda items, others: len(items) == len(others))
-    await all_told(provider, source)
-    assert (provider.version, provider.items()) == (1, ["a"])
 
 
 async def test_the_last_good_items_stay_when_the_source_fails() -> None:
@@ -147,6 +131,37 @@ async def test_a_load_is_measured() -> None:
     assert metric(provider, "items") == 2
     assert metric(provider, "loaded_timestamp_seconds") == 160.0
     assert metric(provider, "failures_total") == 0
+
+
+async def test_before_the_first_load_its_age_is_that_of_the_epoch() -> None:
+    """An alert on the age notices a source that never answered."""
+    source = Source(ProviderFailed("away"))
+    provider = polled(source)
+    await all_told(provider, source)
+    assert metric(provider, "loaded_timestamp_seconds") == 0
+    assert metric(provider, "items") == 0
+
+
+async def test_a_load_with_problems_counts_and_is_a_failure() -> None:
+    """What could be read is served; that the rest could not is told, counted, and tried again soon."""
+    naps = Naps()
+    source = Source(["a"], Loaded(["b"], ("one is away", "two is away"), left_out=3))
+    provider = polled(source, sleep=naps)
+    told = await all_told(provider, source)
+    assert (provider.version, provider.items()) == (2, ["b"])
+    assert told[1:] == ["provider_loaded: 1", "provider_failed: one is away", "provider_failed: two is away"]
+    assert metric(provider, "failures_total") == 1
+    assert metric(provider, "left_out") == 3
+    assert naps.taken == [60.0, 5.0]
+
+
+async def test_a_load_with_problems_is_no_younger() -> None:
+    """The age is that of the last load of all sources."""
+    times = iter([100.0])
+    source = Source(["a"], Loaded(["a"], ("one is away",)))
+    provider = polled(source, clock=lambda: next(times))
+    await all_told(provider, source)
+    assert metric(provider, "loaded_timestamp_seconds") == 100.0
 
 
 async def test_a_failing_source_is_asked_sooner_then_ever_less() -> None:

@@ -91,7 +91,10 @@ def told(event: Callable[[], None]) -> dict[str, object]:
         ),
         (logs.redis_back, {"log_level": "info"}),
         (lambda: logs.cached_value_unreadable("events"), {"log_level": "warning", "section": "events"}),
-        (lambda: logs.provider_loaded("posts", 7), {"log_level": "info", "provider": "posts", "items": 7}),
+        (
+            lambda: logs.provider_loaded("posts", 7, 2),
+            {"log_level": "info", "provider": "posts", "items": 7, "left_out": 2},
+        ),
         (
             lambda: logs.provider_failed("posts", "does not exist"),
             {"log_level": "warning", "provider": "posts", "reason": "does not exist"},

@@ -27,6 +27,7 @@ LABELS = {
     "personalize_breaker_open": set(),
     "personalize_access_token_rejected": set(),
     "personalize_provider_items": {"provider"},
+    "personalize_provider_left_out": {"provider"},
     "personalize_provider_loaded_timestamp_seconds": {"provider"},
     "personalize_provider_failures": {"provider"},
 }
@@ -47,6 +48,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.upstream_seconds.labels("traits").observe(0.1)
     metrics.upstream_shed.labels("budget").inc()
     metrics.provider_items.labels("posts").set(1)
+    metrics.provider_left_out.labels("posts").set(1)
     metrics.provider_loaded.labels("posts").set(1)
     metrics.provider_failures.labels("posts").inc()
     return {metric.name: metric for metric in metrics.registry.collect()}

@@ -9,9 +9,10 @@ from personalize.declare import Access, recipe
 from personalize.errors import BadCredentials, ProofRequired
 from personalize.model import Collection, Visitor
 from personalize.registry import AnyRecipe
+from personalize.testing import API_KEY
 from personalize.trust.access import ANYBODY, Caller, authorize, identify
 from personalize.trust.keys import ApiKeys
-from tests.doubles import API_KEY, UUID
+from tests.doubles import UUID
 
 KEYS = ApiKeys([("web", hashlib.sha256(API_KEY.encode()).digest())])
 SERVER = Caller(server="web")
@@ -111,14 +112,13 @@ def test_who_may_ask_what(access: Access, collection: Collection, visitor: str, 
     if allowed(access, collection, visitor, caller):
         authorize(asked, VISITORS[visitor], CALLERS[caller])
     else:
-        with pytest.raises(ProofRequired):
+        with pytest.raises((BadCredentials, ProofRequired)):
             authorize(asked, VISITORS[visitor], CALLERS[caller])
 
 
 @pytest.mark.parametrize(
     ("access", "visitor", "what_to_do"),
     [
-        ("server", "random", "This recipe is for servers: send an API key"),
         ("verified", "user", "ask with the visitor's `anonymous_id` alone"),
         ("verified", "user and random", "ask with the visitor's `anonymous_id` alone"),
         ("verified", "guessable", "only if it is a random UUID, as analytics.js makes them"),
@@ -133,3 +133,9 @@ def test_a_refusal_says_what_to_do(access: Access, visitor: str, what_to_do: str
     assert "`Authorization: Bearer <key>`" in sentence
     assert not {"u1", UUID, "visitor-17"} & {*sentence.replace("`", " ").split()}
     assert (refused.value.status, refused.value.code, refused.value.label) == (403, "proof_required", "denied")
+
+
+def test_a_recipe_for_servers_asks_for_a_key() -> None:
+    """No visitor's proof would do, so what is missing are credentials."""
+    with pytest.raises(BadCredentials, match="This recipe is for servers: send an API key as `Authorization: Bearer"):
+        authorize(asking("server"), VISITORS["random"], ANYBODY)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.doubles import API_KEY, TOKEN, UUID, RecordingProfileApi, service
+from personalize.testing import API_KEY, RecordingProfileApi, service
+from tests.doubles import TOKEN, UUID
 
 CANARY = "canary-never-a-label"
 

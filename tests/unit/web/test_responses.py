@@ -17,6 +17,7 @@ from personalize.errors import (
 )
 from personalize.model import Reading
 from personalize.web import responses
+from personalize.web.responses import Kept
 
 
 def outcome(**options: Any) -> Outcome:
@@ -36,7 +37,7 @@ REQUEST = Request({"type": "http", "state": {"request_id": "r1"}, "headers": []}
 
 def test_an_answer_is_an_envelope_around_the_data() -> None:
     """The recipe's own JSON goes out as it was encoded."""
-    answered = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
+    answered = responses.answer(outcome(), REQUEST, Kept(60.0))
     assert answered.body == b'{"recipe":"hello","personalized":true,"degraded":false,"data":["a"]}'
     assert (answered.status_code, answered.headers["Content-Type"]) == (200, "application/json")
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
@@ -50,13 +51,13 @@ READINGS = {
 
 def test_our_own_servers_are_told_where_an_answer_came_from() -> None:
     """Per section by RFC 9211, with its time in milliseconds; nobody else is told."""
-    answered = responses.answer(outcome(readings=READINGS, seconds=0.0002), REQUEST, browser_ttl=60.0, explained=True)
+    answered = responses.answer(outcome(readings=READINGS, seconds=0.0002), REQUEST, Kept(60.0, explained=True))
     assert answered.headers["Cache-Status"] == (
         "personalize-traits; hit; ttl=250; detail=memory, "
         "personalize-events; fwd=miss; collapsed; ttl=60; detail=profile_api"
     )
     assert answered.headers["Server-Timing"] == "traits;dur=0.4, events;dur=123.4, recipe;dur=0.2"
-    told = responses.answer(outcome(readings=READINGS), REQUEST, browser_ttl=60.0)
+    told = responses.answer(outcome(readings=READINGS), REQUEST, Kept(60.0))
     assert not {"cache-status", "server-timing"} & {*told.headers}
 
 
@@ -70,13 +71,13 @@ def test_our_own_servers_are_told_where_an_answer_came_from() -> None:
 )
 def test_a_hit_may_be_stale_and_a_miss_in_vain(reading: Reading, status: str) -> None:
     """What was served although it was stale has a `ttl` below zero."""
-    answered = responses.answer(outcome(readings={"traits": reading}), REQUEST, browser_ttl=60.0, explained=True)
+    answered = responses.answer(outcome(readings={"traits": reading}), REQUEST, Kept(60.0, explained=True))
     assert answered.headers["Cache-Status"] == status
 
 
 def test_a_recipe_without_profile_needs_has_no_cache_status() -> None:
     """Only its own time."""
-    answered = responses.answer(outcome(), REQUEST, browser_ttl=60.0, explained=True)
+    answered = responses.answer(outcome(), REQUEST, Kept(60.0, explained=True))
     assert answered.headers["Server-Timing"] == "recipe;dur=0.0"
     assert "Cache-Status" not in answered.headers
 
@@ -97,7 +98,7 @@ def test_a_browser_keeps_an_answer_no_longer_than_it_is_fresh(
     browser_ttl: float, fresh_for: float, seconds: int
 ) -> None:
     """Nor longer than the setting says; and nobody else keeps it at all."""
-    answered = responses.answer(outcome(fresh_for=fresh_for), REQUEST, browser_ttl=browser_ttl)
+    answered = responses.answer(outcome(fresh_for=fresh_for), REQUEST, Kept(browser_ttl))
     assert answered.headers["Cache-Control"] == f"private, max-age={seconds}"
 
 
@@ -138,9 +139,9 @@ def asking(*known: str) -> Request:
 
 def test_a_browser_that_has_the_answer_is_told_so() -> None:
     """By a weak validator, with how long it may keep it further, and without a body."""
-    first = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
+    first = responses.answer(outcome(), REQUEST, Kept(60.0))
     assert first.headers["ETag"].startswith('W/"')
-    again = responses.answer(outcome(fresh_for=9.0), asking('W/"other"', first.headers["ETag"]), browser_ttl=60.0)
+    again = responses.answer(outcome(fresh_for=9.0), asking('W/"other"', first.headers["ETag"]), Kept(60.0))
     assert (again.status_code, again.body) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert again.headers["Cache-Control"] == "private, max-age=9"
@@ -148,7 +149,7 @@ def test_a_browser_that_has_the_answer_is_told_so() -> None:
 
 def test_another_answer_is_sent() -> None:
     """Its validator is another one."""
-    first = responses.answer(outcome(), REQUEST, browser_ttl=60.0)
-    other = responses.answer(outcome(personalized=False), asking(first.headers["ETag"]), browser_ttl=60.0)
+    first = responses.answer(outcome(), REQUEST, Kept(60.0))
+    other = responses.answer(outcome(personalized=False), asking(first.headers["ETag"]), Kept(60.0))
     assert other.status_code == 200
     assert other.headers["ETag"] != first.headers["ETag"]

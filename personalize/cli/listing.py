@@ -1,0 +1,66 @@
+"""`personalize recipes list`: which recipes there are, and what each needs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from personalize import sandbox, settings
+from personalize.app import load_recipes
+from personalize.cli import signatures, terminal
+from personalize.cli.terminal import Cell
+from personalize.needs import Param
+from personalize.registry import AnyRecipe
+from personalize.settings import PREFIX, Settings
+
+HEADS = ("recipe", "access", "needs", "ttl", "from")
+
+
+def list_recipes(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False
+) -> None:
+    """List the recipes that would be served: who may ask, what each needs, and where it is declared.
+
+    As PERSONALIZE_RECIPES and PERSONALIZE_OVERRIDES say; no space is needed. The ttl is the greatest age in seconds at
+    which what is read of a profile counts as fresh.
+    """
+    loaded = without_space()
+    listed = [_listed(recipe, loaded.cache_ttl) for recipe in load_recipes(loaded).values()]
+    if as_json:
+        typer.echo(terminal.json(listed))
+    else:
+        Console().print(terminal.table(None, HEADS, map(_row, listed), whole=("recipe", "access", "ttl")))
+
+
+def without_space() -> Settings:
+    """Return the settings, for what has to do with recipes alone: those of a space may be missing."""
+    return settings.load(defaults={PREFIX + "ACCESS_TOKEN": sandbox.ACCESS_TOKEN, PREFIX + "SPACE_ID": sandbox.SPACE})
+
+
+def _listed(recipe: AnyRecipe, ttl_max: float) -> dict[str, Any]:
+    needs = {one.name: signatures.need(one.need) for one in recipe.parameters if not isinstance(one.need, Param)}
+    return {
+        "name": recipe.name,
+        "access": recipe.access,
+        "collection": recipe.collection,
+        "needs": needs,
+        "parameters": [signatures.param(one) for one in recipe.params.values()],
+        "ttl": min(recipe.ttl, ttl_max) if recipe.sections else None,
+        "from": recipe.where,
+    }
+
+
+def _row(listed: dict[str, Any]) -> tuple[Cell, ...]:
+    return (
+        listed["name"],
+        listed["access"] if listed["collection"] == "users" else f"{listed['access']} ({listed['collection']})",
+        [*listed["needs"].values(), *listed["parameters"]],
+        "" if listed["ttl"] is None else f"{listed['ttl']:g}s",
+        _near(listed["from"]),
+    )
+
+
+def _near(where: str) -> str:
+    """Return a place as seen from here, if it is below."""
+    return where.removeprefix(f"{Path.cwd()}/")

@@ -1,0 +1,130 @@
+"""Serving while recipes are edited: an edit makes a new application, a broken one leaves the last good one serving."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
+from watchfiles import awatch
+from watchfiles.main import FileChange
+
+from personalize.errors import ConfigurationError
+from personalize.telemetry import logs
+
+
+class Reloading:
+    """The service as an application that is made anew with every edit.
+
+    The new one is opened beside the old one, which closes when it has answered its last request: none is dropped, and
+    at every moment there is one that answers.
+
+    Args:
+        first: the application as it was made at the start.
+        make: returns one of what the files say now; raises what is wrong with them.
+        edits: yields whenever they say something else.
+    """
+
+    def __init__(
+        self, first: Starlette, make: Callable[[], Starlette], edits: Callable[[], AsyncIterator[object]]
+    ) -> None:
+        self._make = make
+        self._edits = edits
+        self._current = _Opened(first)
+        self._outer = Router(lifespan=self._lifespan)
+        self._living: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the newest application that is open."""
+        await (self._outer if scope["type"] == "lifespan" else self._current)(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        await self._open(self._current)
+        following = asyncio.create_task(self._follow(), name="edits")
+        try:
+            yield
+        finally:
+            following.cancel()
+            self._current.retire()
+            await asyncio.gather(following, *self._living, return_exceptions=True)
+
+    async def _open(self, one: "_Opened") -> None:
+        """Open an application; raise what keeps it from that."""
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        living = asyncio.create_task(one.live(opened), name="application")
+        self._living.add(living)
+        living.add_done_callback(self._living.discard)
+        await opened
+
+    async def _follow(self) -> None:
+        """Replace the application with every edit.
+
+        An edit is foreign code in the making, and so are the providers that are opened with it: whatever it raises,
+        the last good application goes on.
+        """
+        async for _ in self._edits():
+            try:
+                edited = _Opened(self._make())
+                await self._open(edited)
+            except ConfigurationError as error:
+                logs.edit_refused(str(error))
+            except Exception as error:  # noqa: BLE001 -- the boundary
+                logs.edit_broke(error)
+            else:
+                self._current.retire()
+                self._current = edited
+                logs.edit_served()
+
+
+class _Opened:
+    """An application that stays open until it is retired and has answered its last request."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._under_way = 0
+        self._retired = False
+        self._done = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
+            self._look()
+
+    async def live(self, opened: "asyncio.Future[None]") -> None:
+        """Enter and leave the lifespan in one task, as what is opened there may want, and tell when it is entered."""
+        try:
+            async with self._app.router.lifespan_context(self._app):
+                opened.set_result(None)
+                await self._done.wait()
+        except Exception as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def retire(self) -> None:
+        """Take no more requests."""
+        self._retired = True
+        self._look()
+
+    def _look(self) -> None:
+        if self._retired and not self._under_way:
+            self._done.set()
+
+
+async def edits(files: Callable[[], Iterable[Path]]) -> AsyncIterator[set[FileChange]]:
+    """Yield what happened whenever files are written, come or go.
+
+    Args:
+        files: returns what there is now; their folders are those of the first time.
+    """
+    known = {file.resolve() for file in files()}
+    async for changes in awatch(*{file.parent for file in known}, recursive=False, watch_filter=None):
+        before, known = known, {file.resolve() for file in files()}
+        if (before | known) & {Path(path) for _, path in changes}:
+            yield changes

@@ -1,0 +1,65 @@
+"""The desk that every question about a visitor comes to: who asks, until when, and what the engine says."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from personalize.engine import Call, Engine, Outcome
+from personalize.model import Visitor
+from personalize.registry import AnyRecipe, Registry
+from personalize.telemetry.metrics import Metrics
+from personalize.trust import access
+from personalize.trust.access import Caller
+from personalize.trust.ids import IdRules
+from personalize.trust.keys import ApiKeys
+
+SERVER_DEADLINE = 0.3
+"""Seconds that a server-to-server request waits: a back end that assembles a page has less time than a browser."""
+
+
+class Desk:
+    """What one recipe and a whole page have in common.
+
+    Args:
+        registry: the recipes.
+        engine: runs them.
+        keys: recognises our own servers.
+        rules: which ids may be asked about.
+        deadline: seconds that a browser's request waits, where it does not say.
+        metrics: counts answers by recipe and outcome.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        engine: Engine,
+        *,
+        keys: ApiKeys,
+        rules: IdRules,
+        deadline: float,
+        metrics: Metrics,
+    ) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._keys = keys
+        self._deadline = deadline
+        self.rules = rules
+        self.metrics = metrics
+
+    def find(self, name: str) -> AnyRecipe:
+        """Return a recipe, or raise `UnknownRecipe`."""
+        return self._registry.find(name)
+
+    def caller(self, request: Request) -> Caller:
+        """Return who asks; raise `BadCredentials` for a proof that is none."""
+        return access.identify(request.headers.get("Authorization"), self._keys)
+
+    async def serve(
+        self, calls: Sequence[Call], visitor: Visitor, caller: Caller, seconds: float | None
+    ) -> list[Outcome]:
+        """Answer calls about one visitor, within the seconds that the caller said, if it said any."""
+        ours = caller.server is not None
+        usual = min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
+        deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
+        return await self._engine.serve(calls, visitor, deadline, "server" if ours else "page")

@@ -1,0 +1,33 @@
+"""The operator's paths."""
+
+from typing import Any
+
+from personalize.web.openapi import headers, problems
+
+
+def items() -> dict[str, Any]:
+    """Return the path items of the operator's routes."""
+    formats = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")}
+    return {
+        "/livez": _item("isAlive", "Whether the process answers", _status("alive")),
+        "/readyz": _item("isReady", "Whether traffic may come", _status("ready")),
+        "/metrics": _item("metrics", "Prometheus metrics of the process that answers", formats),
+    }
+
+
+def _item(operation: str, summary: str, content: dict[str, Any]) -> dict[str, Any]:
+    answered = {"description": f"{summary}.", "headers": headers.OF_ALL, "content": content}
+    return {
+        "get": {
+            "operationId": operation,
+            "tags": ["operations"],
+            "summary": summary,
+            "security": [],
+            "responses": {"200": answered, **problems.answers()},
+        }
+    }
+
+
+def _status(word: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"status": {"const": word}}, "required": ["status"]}
+    return {"application/json": {"schema": schema}}
