@@ -131,6 +131,8 @@ class Recipe(Generic[P, R_co]):
     """The parameters that a request may set, by name."""
     providers: frozenset[str] = field(init=False)
     """The names of the providers whose items it reads."""
+    timed: bool = field(init=False)
+    """Whether it reads the clock."""
 
     def __post_init__(self) -> None:
         needs = tuple(one.need for one in self.parameters if isinstance(one.need, ProfileNeed))
@@ -139,6 +141,7 @@ class Recipe(Generic[P, R_co]):
             "sections": frozenset(section_of(need) for need in needs),
             "params": {one.name: one for one in self.parameters if isinstance(one.need, Param)},
             "providers": frozenset(one.need.provider for one in self.parameters if isinstance(one.need, Items)),
+            "timed": any(isinstance(one.need, Now) for one in self.parameters),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)  # the way of a frozen dataclass to fill its derived fields
@@ -184,7 +187,7 @@ class Recipe(Generic[P, R_co]):
         except (Exception, SystemExit) as error:
             raise RecipeFailed("raised") from error
         try:
-            answer = msgspec.json.encode(result, enc_hook=_plain)
+            answer = msgspec.json.encode(result, enc_hook=plain)
             # What is sent is what is checked, down to each member; an `object` may be anything.
             msgspec.json.decode(answer, type=self.returns, dec_hook=_anything)
         except _UNSAYABLE as error:
@@ -240,6 +243,13 @@ def free_json(hint: object) -> dict[str, Any]:
     """
     if hint is object:
         return {"description": "Any JSON value."}
+    raise NotImplementedError
+
+
+def plain(value: object) -> object:
+    """Return what msgspec cannot encode by itself as what it can."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
     raise NotImplementedError
 
 
@@ -376,13 +386,6 @@ def _unchangeable(members: Mapping[str, Any]) -> Mapping[str, Any]:
 def _own(value: Any) -> Any:  # noqa: ANN401 -- any JSON
     """Return a copy of a JSON value, if it is one that can be changed."""
     return msgspec.json.decode(msgspec.json.encode(value)) if isinstance(value, _CHANGEABLE) else value
-
-
-def _plain(value: object) -> object:
-    """Return what msgspec cannot encode by itself as what it can."""
-    if isinstance(value, MappingProxyType):
-        return dict(value)
-    raise NotImplementedError
 
 
 def _written(hint: Any) -> str:  # noqa: ANN401 -- a type, which has no type

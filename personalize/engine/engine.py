@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from personalize.declare import Binding
 from personalize.engine.lanes import Lane
+from personalize.engine.memo import Memo, key_of
 from personalize.errors import RecipeFailed
 from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
@@ -41,7 +42,7 @@ class Call:
 class Outcome:
     """A recipe's answer with its provenance.
 
-    `data` is encoded JSON; `fresh_for` and `seconds`, which its function took, are in seconds; `readings` say how each
+    `data` is encoded JSON; `fresh_for` and `seconds`, which its answer took, are in seconds; `readings` say how each
     section that it needs came to be known.
     """
 
@@ -81,6 +82,7 @@ class Engine:
         self._providers = providers
         self._metrics = metrics
         self._now = now
+        self._memo = Memo(metrics)
         self._lanes: dict[str, Lane[Raw]] = {}
 
     async def serve(
@@ -128,7 +130,7 @@ class Engine:
         )
         started = time.perf_counter()
         try:
-            data = await self._run(recipe, binding, deadline)
+            data = await self._answer(recipe, binding, deadline)
             return dataclasses.replace(outcome, data=data, seconds=time.perf_counter() - started)
         except RecipeFailed as error:
             self._report(recipe, error)
@@ -144,6 +146,17 @@ class Engine:
         for parameter in binding.mismatched:
             self._metrics.trait_mismatches.labels(call.recipe.name, parameter).inc()
         return binding
+
+    async def _answer(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
+        """Return what the function answers, from the memo if it was asked the same before."""
+        key = key_of(recipe, binding.arguments, self._providers)
+        if key is None:
+            return await self._run(recipe, binding, deadline)
+        answer = self._memo.read(key)
+        if answer is None:
+            answer = await self._run(recipe, binding, deadline)
+            self._memo.write(key, answer)
+        return answer
 
     async def _run(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
         lane = self._lanes.setdefault(recipe.name, Lane(recipe.name, recipe.answer))

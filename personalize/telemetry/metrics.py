@@ -58,6 +58,13 @@ class Metrics:
             "Sections that the in-process tier let go for want of room.",
             registry=registry,
         )
+        self.memo_reads = Counter(
+            "personalize_memo_reads_total",
+            "Answers looked up by what they rest on, before a recipe's function is called: hit or miss.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.memo_bytes = Gauge("personalize_memo_bytes", "Bytes that answers take in the memo.", registry=registry)
         self.tasks = Gauge("personalize_tasks", "Tasks of the event loop that are under way.", registry=registry)
         self.invalidations = Counter(
             "personalize_invalidations_total",

@@ -14,6 +14,8 @@ LABELS = {
     "personalize_sections": {"section", "outcome"},
     "personalize_memory_bytes": set(),
     "personalize_memory_evictions": set(),
+    "personalize_memo_reads": {"outcome"},
+    "personalize_memo_bytes": set(),
     "personalize_invalidations_heard": set(),
     "personalize_tasks": set(),
     "personalize_invalidations": {"origin"},
@@ -41,6 +43,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.trait_mismatches.labels("r", "limit").inc()
     metrics.cache_reads.labels("traits", "memory").inc()
     metrics.sections.labels("traits", "fresh").inc()
+    metrics.memo_reads.labels("hit").inc()
     metrics.invalidations.labels("here").inc()
     metrics.redis_failures.labels("read").inc()
     metrics.redis_skipped.labels("read").inc()

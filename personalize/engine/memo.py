@@ -1,0 +1,78 @@
+"""The memo: answers that were made before, for as long as all that they rest on is the same."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+from cachetools import LRUCache
+from msgspec import Raw
+
+from personalize.declare import Recipe, plain
+from personalize.needs import Items
+from personalize.ports import ItemProvider
+from personalize.telemetry.metrics import Metrics
+
+MAX_BYTES = 16 * 1024 * 1024
+"""What all answers may take."""
+
+ENTRY_BYTES = 350
+"""What an answer takes beside its JSON, as measured: its key, its place in the table and in the order of use."""
+
+MAX_ANSWER = MAX_BYTES // 64
+"""The largest answer that is kept, in bytes: few people's must not push out everybody's."""
+
+_UNSAYABLE = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
+"""What encoding an argument may raise: whole numbers beyond 64 bits, or what a recipe's own type holds."""
+
+
+class Memo:
+    """Answers by what they rest on: the recipe, its arguments, and the versions of its providers.
+
+    A recipe does no I/O and sees nothing else, so that an answer cannot become stale here; it can only be of no more
+    use. Visitors about whom the same is known share one, which costs none of them more than looking it up.
+
+    Args:
+        metrics: counts look-ups, and shows how full the memo is.
+        max_bytes: what all answers may take together; the least recently used go first.
+    """
+
+    def __init__(self, metrics: Metrics, *, max_bytes: int = MAX_BYTES) -> None:
+        self._answers: LRUCache[bytes, Raw] = LRUCache(max_bytes, getsizeof=_size)
+        self._hits = metrics.memo_reads.labels("hit")
+        self._misses = metrics.memo_reads.labels("miss")
+        metrics.memo_bytes.set_function(lambda: self._answers.currsize)
+
+    def read(self, key: bytes) -> Raw | None:
+        """Return the answer that was kept under a key, if it is still here."""
+        answer = self._answers.get(key)
+        (self._misses if answer is None else self._hits).inc()
+        return answer
+
+    def write(self, key: bytes, answer: Raw) -> None:
+        """Keep an answer, unless it is one of those that would push out many."""
+        if len(bytes(answer)) <= MAX_ANSWER:
+            self._answers[key] = answer
+
+
+def key_of(
+    recipe: Recipe[..., object], arguments: Mapping[str, object], providers: Mapping[str, ItemProvider]
+) -> bytes | None:
+    """Return what an answer rests on, in 16 bytes; `None` if it rests on the clock, or on what cannot be written."""
+    if recipe.timed:
+        return None
+    versions = [providers[name].version for name in sorted(recipe.providers)]
+    try:
+        told = msgspec.msgpack.encode((recipe.name, versions, _own(recipe, arguments)), enc_hook=plain)
+    except _UNSAYABLE:
+        return None
+    return blake2b(told, digest_size=16).digest()
+
+
+def _own(recipe: Recipe[..., object], arguments: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments without the items of providers, for which their versions stand."""
+    items = {one.name for one in recipe.parameters if isinstance(one.need, Items)}
+    return {name: value for name, value in arguments.items() if name not in items}
+
+
+def _size(answer: Raw) -> int:
+    return ENTRY_BYTES + len(bytes(answer))
