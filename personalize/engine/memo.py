@@ -7,7 +7,7 @@ import msgspec
 from cachetools import LRUCache
 from msgspec import Raw
 
-from personalize.declare import Recipe, plain
+from personalize.declare import UNSAYABLE, Recipe, plain
 from personalize.needs import Items
 from personalize.ports import ItemProvider
 from personalize.telemetry.metrics import Metrics
@@ -20,9 +20,6 @@ ENTRY_BYTES = 350
 
 MAX_ANSWER = MAX_BYTES // 64
 """The largest answer that is kept, in bytes: few people's must not push out everybody's."""
-
-_UNSAYABLE = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError)
-"""What encoding an argument may raise: whole numbers beyond 64 bits, or what a recipe's own type holds."""
 
 
 class Memo:
@@ -63,7 +60,7 @@ def key_of(
     versions = [providers[name].version for name in sorted(recipe.providers)]
     try:
         told = msgspec.msgpack.encode((recipe.name, versions, _own(recipe, arguments)), enc_hook=plain)
-    except _UNSAYABLE:
+    except UNSAYABLE:  # as whole numbers beyond 64 bits
         return None
     return blake2b(told, digest_size=16).digest()
 
