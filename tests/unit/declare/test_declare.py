@@ -1,5 +1,6 @@
 """Declaring a recipe: what is refused and how, what a visitor's arguments are, and what counts as an answer."""
 
+import asyncio
 import copy
 import json
 import re
@@ -646,6 +647,19 @@ class TestAnswer:
             everything.answer({})
         assert failed.value.reason == "raised"
         assert isinstance(failed.value.__cause__, TypeError)
+
+    @pytest.mark.parametrize("raised", [SystemExit, GeneratorExit, KeyboardInterrupt, asyncio.CancelledError])
+    def test_what_would_end_its_caller_is_a_failure_too(self, raised: type[BaseException]) -> None:
+        """A recipe cannot cancel the page that asked it, nor stop the service."""
+
+        @recipe("mine")
+        def mine() -> str:
+            """End everything."""
+            raise raised
+
+        with pytest.raises(RecipeFailed) as failed:
+            mine.answer({})
+        assert isinstance(failed.value.__cause__, raised)
 
 
 def test_an_answers_members_are_checked_too() -> None:
