@@ -1,6 +1,7 @@
 """A recipe's parameters: each is one need, with its type and its default."""
 
 import inspect
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +71,12 @@ class Parameter:
             BadParameter: it is not of the type or out of bounds; names the field, the parameter's own name if left out.
         """
         try:
-            return msgspec.convert(value, self.bounded, strict=strict)
+            converted = msgspec.convert(value, self.bounded, strict=strict)
         except msgspec.ValidationError as error:
             raise BadParameter(field or self.name, f"is not valid: {_lowered(str(error))}.") from None
+        if isinstance(converted, float) and not math.isfinite(converted):  # `nan` and `inf`, which no JSON says
+            raise BadParameter(field or self.name, "is not valid: expected a number.")
+        return converted
 
 
 def declared_parameter(declared: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:

@@ -454,6 +454,20 @@ class TestMeddling:
             assert bytes(meddler.answer(binding.arguments)) == b"2"
         assert before == self.SNAPSHOT
 
+    @pytest.mark.parametrize("default", [["a"], {"a": ["b"]}, {"a"}])
+    def test_a_default_that_a_recipe_changes_is_its_own(self, default: Any) -> None:
+        """What it does to it for one visitor, no other visitor sees."""
+
+        @recipe("mine")
+        def mine(tags: Annotated[Any, Trait("tags")] = default) -> int:
+            """Empty the default."""
+            size = len(tags)
+            tags.clear()
+            return size
+
+        for _ in range(2):
+            assert bytes(mine.answer(mine.bind(Snapshot(), {}, {}, NOON).arguments)) == b"1"
+
     def test_mappings_cannot_be_changed(self) -> None:
         """Not a trait, and not a property, whether there are lists among them or not."""
         arguments: Mapping[str, Any] = meddler.bind(self.SNAPSHOT, {}, {}, NOON).arguments
@@ -475,7 +489,7 @@ class TestMeddling:
             "events": (Event("Viewed", NOON, {"ids": endless}),),
         }
         binding = meddler.bind(Snapshot({name: Section(contents[name], (), 0.0)}), {}, {}, NOON)
-        assert (binding.arguments, binding.found, len(binding.mismatched)) == ({}, False, 1)
+        assert (binding.arguments, binding.found, len(binding.mismatched)) == ({"tags": []}, False, 1)
         while endless:  # from the outside in: to let go of it at once would need as deep a stack
             endless = endless[0]
 
@@ -490,9 +504,10 @@ def typed(
     maybe: Annotated[int | None, Param()] = None,
     *,
     flag: Annotated[bool, Param()] = False,
+    any_real: Annotated[float, Param()] = 0.5,
 ) -> list[Any]:
     """Return one parameter of each kind."""
-    return [required, whole, real, word, choice, maybe, flag]
+    return [required, whole, real, word, choice, maybe, flag, any_real]
 
 
 class TestParameters:
@@ -534,6 +549,9 @@ class TestParameters:
             ("real", "-1"),
             ("real", "nan"),
             ("real", "1e999"),
+            ("real", "inf"),
+            ("any_real", "nan"),
+            ("any_real", "-Infinity"),
             ("flag", "maybe"),
             ("word", ""),
             ("word", "abcd"),
