@@ -199,6 +199,7 @@ async def test_a_page_may_be_about_a_user_and_an_account(client: httpx.AsyncClie
         ({"recipes": "of-an-account", "user_id": "ada"}, "group_id"),
         ({"recipes": "greeting", "user_id": "ada", "colour": "red"}, "colour"),
         ({"recipes": "greeting", "user_id": "ada", "hero.words": "2"}, "hero.words"),
+        ({"recipes": "greeting", "user_id": "ada", "greeting": "2"}, "greeting"),
         ({"recipes": "greeting", "user_id": "ada", "greeting.wrods": "2"}, "greeting.wrods"),
         ({"recipes": "greeting", "user_id": "ada", "greeting.words": "9"}, "greeting.words"),
         ({"recipes": "greeting,needs-word", "user_id": "ada"}, "needs-word.word"),
