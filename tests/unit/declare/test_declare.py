@@ -93,10 +93,14 @@ class TestRefusal:
             ("limit: Annotated[int, Param(ge=1)] = 0", "the default of parameter 'limit' breaks its own bounds"),
             ("limit: Annotated[int, Param()] = 'five'", "the default of parameter 'limit' breaks its own bounds"),
             ("limit: Annotated[int, Param()] = None", "the default of parameter 'limit' breaks its own bounds"),
-            ("limit: Annotated[str, Param(ge=1)] = ''", "Can only set `ge` on a numeric type"),
+            ("limit: Annotated[str, Param(ge=1)] = ''", "parameter 'limit': Can only set `ge` on a numeric type"),
+            ("where: Annotated[Posts, Trait('where')] = None", "parameter 'where': `Posts` is no type that JSON has"),
             ("tags: Annotated[list[str], Param()] = []", "str, int, float, bool, a Literal or optional"),
             ("day: Annotated[datetime | None, Param()] = None", "str, int, float, bool, a Literal or optional"),
-            ("tags: Annotated[list[str] | tuple[str, ...], Trait('tags')] = ()", "more than one array-like"),
+            (
+                "tags: Annotated[list[str] | tuple[str, ...], Trait('tags')] = ()",
+                "parameter 'tags': Type unions may not",
+            ),
             ("city: 'Annotated[Town, Trait(\"city\")]' = None", "'Town' is not defined"),
             (
                 "city: 'Annotated[str, Trait(\"a,b\")]' = ''",
@@ -207,8 +211,8 @@ class TestRefusal:
         ("returns", "fix"),
         [
             ("", "the return annotation is missing, like `-> list[str]`: it becomes the answer's schema"),
-            ("-> Posts", "Posts"),
-            ("-> complex", "complex"),
+            ("-> Posts", "`Posts` is no type that JSON has; write one that it has, or `object` for any JSON"),
+            ("-> complex", "`complex` is no type"),
             ("-> list[Posts]", "Posts"),
             ("-> 'list[Article]'", "'Article' is not defined"),
         ],
@@ -354,6 +358,21 @@ class TestBinding:
         binding = bound(seen({"age": value}))
         assert "age" not in binding.arguments
         assert (binding.found, binding.mismatched) == (False, ("age",))
+
+    @pytest.mark.parametrize(
+        ("hint", "value"),
+        [(object, 5), (dict[str, object], {"city": ["Rome"]}), (Mapping[str, object] | None, {}), (list[object], [1])],
+    )
+    def test_a_trait_may_be_free_json(self, hint: Any, value: object) -> None:
+        """`object` stands for whatever JSON can say, as in an answer."""
+
+        @recipe("mine")
+        def mine(where: Annotated[hint, Trait("where")] = None) -> object:
+            """Return it."""
+            return where
+
+        binding = mine.bind(Snapshot({"traits": Section({"where": value}, (), 0.0)}), {}, {}, NOON)
+        assert (binding.arguments, binding.found) == ({"where": value}, True)
 
     def test_one_mismatch_spoils_no_other_need(self) -> None:
         """The visitor is found by what fits."""
