@@ -71,14 +71,15 @@ def load(sources: Sequence[str]) -> Registry:
     Raises:
         RecipeLoadError: a source is not there, has no recipe, cannot be imported, or repeats a name.
     """
-    named = [recipe for source in dict.fromkeys(sources) for recipe in _recipes_of(source)]
+    places = {_path(source).resolve(): source for source in sources}  # `mine` and `./mine` are one
+    named = [recipe for source in places.values() for recipe in _recipes_of(source)]
     return Registry([*named, *_installed()])
 
 
 def files_of(sources: Iterable[str]) -> Iterator[Path]:
     """Yield the files that sources stand for, a folder's one by one; none for a module, nor for what is not there."""
     for source in sources:
-        path = shipped_folder() if source == SHIPPED else Path(source)
+        path = _path(source)
         if path.is_dir():
             yield from sorted(file for file in path.glob("*.py") if holds_recipes(file.name))
         elif path.is_file():
@@ -94,6 +95,11 @@ def shipped_folder() -> Path:
     """Return the folder of the shipped recipes: the wheel's own copy, else the checkout's `recipes/`."""
     packaged = _PACKAGE / SHIPPED
     return packaged if packaged.is_dir() else _PACKAGE.parent / "recipes"
+
+
+def _path(source: str) -> Path:
+    """Return the file or folder that a source stands for, if it is one."""
+    return shipped_folder() if source == SHIPPED else Path(source)
 
 
 def _recipes_of(source: str) -> list[AnyRecipe]:

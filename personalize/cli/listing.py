@@ -14,7 +14,8 @@ from personalize.needs import Param
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
 
-HEADS = ("recipe", "access", "needs", "ttl", "from")
+HEADS = ("recipe, access, ttl", "needs, from")
+"""Two columns, so that nothing is broken where a terminal is 80 wide."""
 
 
 def list_recipes(
@@ -30,7 +31,7 @@ def list_recipes(
     if as_json:
         typer.echo(terminal.json(listed))
     else:
-        Console().print(terminal.table(None, HEADS, map(_row, listed), whole=("recipe", "access", "ttl")))
+        Console().print(terminal.table(None, HEADS, map(_row, listed), whole=HEADS[:1]))
 
 
 def without_space() -> Settings:
@@ -51,13 +52,12 @@ def _listed(recipe: AnyRecipe, ttl_max: float) -> dict[str, Any]:
     }
 
 
-def _row(listed: dict[str, Any]) -> tuple[Cell, ...]:
+def _row(listed: dict[str, Any]) -> tuple[Cell, Cell]:
+    access = listed["access"] if listed["collection"] == "users" else f"{listed['access']} ({listed['collection']})"
+    ttl = "" if listed["ttl"] is None else f", {listed['ttl']:g}s"
     return (
-        listed["name"],
-        listed["access"] if listed["collection"] == "users" else f"{listed['access']} ({listed['collection']})",
-        [*listed["needs"].values(), *listed["parameters"]],
-        "" if listed["ttl"] is None else f"{listed['ttl']:g}s",
-        _near(listed["from"]),
+        [listed["name"], access + ttl],
+        [*listed["needs"].values(), *listed["parameters"], _near(listed["from"])],
     )
 
 

@@ -21,14 +21,15 @@ def encode(answer: object, returns: object) -> msgspec.Raw:
 
 
 def free_json(hint: object) -> dict[str, Any]:
-    """Return the JSON Schema of `object`, which a recipe writes where it answers whatever JSON there is.
+    """Return the JSON Schema of `object`, which a recipe writes for whatever JSON there is.
 
     Raises:
-        NotImplementedError: as msgspec asks of a hook that knows nothing of a type.
+        TypeError: it is another type that msgspec does not know; says what to write.
     """
     if hint is object:
         return {"description": "Any JSON value."}
-    raise NotImplementedError
+    named = getattr(hint, "__name__", hint)
+    raise TypeError(f"`{named}` is no type that JSON has; write one that it has, or `object` for any JSON")
 
 
 def plain(value: object) -> object:
@@ -38,7 +39,6 @@ def plain(value: object) -> object:
     raise NotImplementedError
 
 
-def _anything(hint: type, value: object) -> object:
-    if hint is object:
-        return value
-    raise NotImplementedError
+def _anything(_: type, value: object) -> object:
+    """Return what stands for an `object`, the only type that msgspec asks about: others are refused when declared."""
+    return value

@@ -1,6 +1,7 @@
 """Filling a recipe's parameters with what is known of a visitor."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from personalize.declare.parameters import Parameter
 from personalize.model import Event, Snapshot
 from personalize.needs import AllTraits, Events, Items, Now, Param, ProfileNeed, Trait, section_of
 
-_CHANGEABLE = (dict, list)
+_CHANGEABLE = (dict, list, set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,14 @@ class Binding:
 
 
 def bind(
-    parameters: Iterable[Parameter],
+    parameters: Sequence[Parameter],
     snapshot: Snapshot,
     items: Mapping[str, object],
     params: Mapping[str, object],
     now: datetime,
 ) -> Binding:
     """Fill every need from what is known; a profile need that stays empty keeps its default."""
-    arguments: dict[str, object] = {}
+    arguments = _own_defaults(parameters)
     mismatched: list[str] = []
     found = False
     for one in parameters:
@@ -52,6 +53,11 @@ def bind(
             except (msgspec.ValidationError, RecursionError):  # the latter for what is nested without end
                 mismatched.append(one.name)
     return Binding(arguments, found, tuple(mismatched))
+
+
+def _own_defaults(parameters: Sequence[Parameter]) -> dict[str, object]:
+    """Return copies of the defaults that can be changed: what one visitor's answer adds to one, the next would see."""
+    return {one.name: deepcopy(one.default) for one in parameters if isinstance(one.default, _CHANGEABLE)}
 
 
 def _known(need: ProfileNeed, snapshot: Snapshot) -> object:

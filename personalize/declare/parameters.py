@@ -1,6 +1,7 @@
 """A recipe's parameters: each is one need, with its type and its default."""
 
 import inspect
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from personalize.declare.answers import free_json
 from personalize.errors import BadParameter
 from personalize.model import Event, ExternalId, Link, ProfileMetadata
 from personalize.needs import (
@@ -70,9 +72,12 @@ class Parameter:
             BadParameter: it is not of the type or out of bounds; names the field, the parameter's own name if left out.
         """
         try:
-            return msgspec.convert(value, self.bounded, strict=strict)
+            converted = msgspec.convert(value, self.bounded, strict=strict)
         except msgspec.ValidationError as error:
             raise BadParameter(field or self.name, f"is not valid: {_lowered(str(error))}.") from None
+        if isinstance(converted, float) and not math.isfinite(converted):  # `nan` and `inf`, which no JSON says
+            raise BadParameter(field or self.name, "is not valid: expected a number.")
+        return converted
 
 
 def declared_parameter(declared: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
@@ -96,9 +101,18 @@ def _check_parameter(one: Parameter) -> None:
     if received and one.type not in received:
         raise TypeError(f"parameter {one.name!r} receives `{_written(received[0])}`: write that as its type")
     if isinstance(one.need, Trait):
-        msgspec.json.schema(one.type)  # raises TypeError for a type that no JSON value can have
+        _check_type(one, one.type)
     if isinstance(one.need, Param):
         _check_param(one, one.need)
+
+
+def _check_type(one: Parameter, hint: Any) -> None:  # noqa: ANN401 -- a type, which has no type
+    """Refuse a type that no JSON value can have, or that its bounds do not fit."""
+    try:
+        msgspec.json.schema(hint, schema_hook=free_json)
+        msgspec.json.Decoder(hint)
+    except TypeError as error:
+        raise TypeError(f"parameter {one.name!r}: {error}") from None
 
 
 def _check_param(one: Parameter, need: Param) -> None:
@@ -109,7 +123,7 @@ def _check_param(one: Parameter, need: Param) -> None:
             f"parameter {one.name!r} comes from a query string: str, int, float, bool, a Literal or optional"
         )
     bounded = _bounded(one.type, need)
-    msgspec.json.Decoder(bounded)  # raises TypeError for bounds that do not fit the type
+    _check_type(one, bounded)
     try:
         if one.default is not NO_DEFAULT:
             msgspec.convert(one.default, bounded)

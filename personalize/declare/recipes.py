@@ -75,8 +75,8 @@ class Recipe(Generic[P, R_co]):
     def answer(self, arguments: Mapping[str, object]) -> msgspec.Raw:
         """Run the function and return its answer as JSON, checked against the declared return type.
 
-        This is the one place where a recipe's code runs, so it catches all that such code may raise: one broken recipe
-        must not cost the page the others.
+        This is the one place where a recipe's code runs, so it catches all that such code may raise, and a cancellation
+        or an exit of its own too: one broken recipe must not cost the page the others.
 
         Raises:
             RecipeFailed: `raised` or `returned`; its cause is the function's own exception.
@@ -84,7 +84,7 @@ class Recipe(Generic[P, R_co]):
         function: Callable[..., R_co] = self.function  # its arguments were checked when it was declared
         try:
             result = function(**arguments)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise RecipeFailed("raised") from error
         try:
             return encode(result, self.returns)

@@ -118,30 +118,31 @@ class Engine:
 
     async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
-        binding = self._bind(call, relevant)
         outcome = Outcome(
             recipe=recipe.name,
             data=None,
-            personalized=binding.found,
+            personalized=False,
             degraded=bool(relevant.failed),
             provenance=_provenance(relevant),
             fresh_for=relevant.fresh_for,
             readings=relevant.readings,
         )
-        started = time.perf_counter()
+        started, found = time.perf_counter(), False
         try:
+            binding = self._bind(call, relevant)
+            found = binding.found
             data = await self._answer(recipe, binding, deadline)
-            return dataclasses.replace(outcome, data=data, seconds=time.perf_counter() - started)
+            return dataclasses.replace(outcome, data=data, personalized=found, seconds=time.perf_counter() - started)
         except RecipeFailed as error:
             self._report(recipe, error)
-            if not binding.found or error.reason == "overran":
-                return dataclasses.replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
+            if not found or error.reason == "overran":
+                return dataclasses.replace(outcome, provenance="error", fresh_for=0.0, error=error)
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
             fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
             return fallback if fallback.error else dataclasses.replace(fallback, provenance="default")
 
     def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
-        items = {name: self._providers[name].items() for name in call.recipe.providers}
+        items = {name: _items(self._providers[name]) for name in call.recipe.providers}
         binding = call.recipe.bind(snapshot, items, call.params, self._now())
         for parameter in binding.mismatched:
             self._metrics.trait_mismatches.labels(call.recipe.name, parameter).inc()
@@ -166,6 +167,17 @@ class Engine:
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()
         logs.recipe_failed(recipe.name, recipe.where, error.reason, error.__cause__)
+
+
+def _items(provider: ItemProvider) -> object:
+    """Return a provider's items.
+
+    An installed provider is foreign code: if it fails, that costs the recipes that read it, and not the page.
+    """
+    try:
+        return provider.items()
+    except Exception as error:
+        raise RecipeFailed("raised") from error
 
 
 def _narrowed(snapshot: Snapshot, recipe: AnyRecipe) -> Snapshot:

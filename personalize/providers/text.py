@@ -13,6 +13,8 @@ MAX_EXCERPT = 300
 _BLOCK = re.compile(
     r"(?=</?(?:address|blockquote|br|dd|div|dt|figure|h[1-6]|hr|li|ol|p|pre|section|td|th|tr|ul)\b)", re.IGNORECASE
 )
+_UNSHOWN = {"script", "style"}
+"""Elements whose content no browser shows: editors put styles between paragraphs."""
 
 
 def text_of(markup: str | None) -> str:
@@ -21,7 +23,7 @@ def text_of(markup: str | None) -> str:
     Unescaped exactly once: a reader shows `&amp;lt;b&amp;gt;` as the text `&lt;b&gt;`, and so does this.
     """
     spaced = _BLOCK.sub(" ", markup or "")  # `<p>One.</p><p>Two.</p>` is two words
-    return one_line(html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=set())))
+    return one_line(html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=_UNSHOWN)))
 
 
 def one_line(text: str | None) -> str:

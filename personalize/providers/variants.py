@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from personalize.errors import ProviderFailed
 from personalize.model import Variant, Variants
@@ -24,6 +25,18 @@ EXAMPLE = Variants(
     ]
 )
 """What there is where no file is named; its audience is one of the Profile API documentation's."""
+
+
+class _Table(Struct, forbid_unknown_fields=True):
+    """A `[[variants]]` table. What it says under a misspelt `audience` would be for everybody."""
+
+    name: str
+    content: dict[str, Any]
+    audience: str | None = None
+
+
+class _File(Struct, forbid_unknown_fields=True):
+    variants: list[_Table]
 
 
 def variants_from(
@@ -45,17 +58,16 @@ def read_variants(document: Document) -> Batch[Variant]:
     """Return the variants of `[[variants]]` tables, each with `name`, `content` and perhaps `audience`.
 
     Raises:
-        ProviderFailed: it is not TOML, or a table is not a variant.
+        ProviderFailed: it is not TOML, or has something else than variants.
     """
     try:
-        told: dict[str, Any] = tomllib.loads(document.body.decode())
-        return Batch(tuple(msgspec.convert(told["variants"], list[Variant])))
+        told = tomllib.loads(document.body.decode())
+        tables = msgspec.convert(told, _File).variants
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise ProviderFailed(f"{document.shown} is not TOML") from None
-    except KeyError:
-        raise ProviderFailed(f"{document.shown} has no [[variants]]") from None
     except msgspec.ValidationError as error:
         raise ProviderFailed(f"{document.shown}: {error}") from None
+    return Batch(tuple(Variant(one.name, one.content, one.audience) for one in tables))
 
 
 def _variants(batches: Sequence[Batch[Variant]]) -> Variants:

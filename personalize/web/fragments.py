@@ -21,10 +21,13 @@ class Fragment:
         self._template = template
 
     def render(self, data: msgspec.Raw | None) -> str:
-        """Return an answer as markup; raise `RecipeFailed` where the template does not fit it."""
+        """Return an answer as markup; raise `RecipeFailed` where the template does not fit it.
+
+        A template is a recipe's code as its function is, so that whatever it raises is caught.
+        """
         try:
             return self._template.render(data=None if data is None else msgspec.json.decode(data))
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except Exception as error:
             raise RecipeFailed("raised") from error
 
 

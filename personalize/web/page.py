@@ -72,8 +72,9 @@ def from_query(query_string: bytes, rules: IdRules) -> Page:
     entries = [Entry(id_, recipe, _of(id_, given), f"{id_}.") for id_, recipe in named]
     _check(entries)
     known = {"recipes", "timeout_ms", *params.VISITOR_FIELDS}
+    prefixes = tuple(one.prefix for one in entries)
     for name in given:
-        if name not in known and name.partition(".")[0] not in {one.id for one in entries}:
+        if name not in known and not name.startswith(prefixes):
             raise BadParameter(name, f"is not a parameter of this page.{params.suggestion(name, known)}")
     return Page(params.visitor_of(given, rules), entries, params.seconds(given.get("timeout_ms")))
 

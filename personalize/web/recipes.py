@@ -6,13 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from personalize.engine import Call, Outcome
-from personalize.errors import PersonalizeError, UnknownRecipe
+from personalize.errors import PersonalizeError, RecipeFailed, UnknownRecipe
 from personalize.registry import AnyRecipe
+from personalize.telemetry import logs
 from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.web import params, responses
 from personalize.web.desk import Desk
-from personalize.web.fragments import Fragments
+from personalize.web.fragments import Fragment, Fragments
 
 
 class RecipeAnswers:
@@ -38,6 +39,9 @@ class RecipeAnswers:
             caller = self._desk.caller(request)
             outcome = await self._outcome(recipe, request, caller)
             label = outcome.provenance
+            if outcome.error is not None:
+                raise outcome.error
+            return self._response(outcome, recipe, request, caller)
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word
             label = error.label
@@ -45,9 +49,6 @@ class RecipeAnswers:
         finally:
             self._desk.metrics.requests.labels(name, label).inc()
             self._desk.metrics.request_seconds.labels(name).observe(time.perf_counter() - started)
-        if outcome.error is not None:
-            raise outcome.error
-        return self._response(outcome, recipe, request, caller)
 
     async def _outcome(self, recipe: AnyRecipe, request: Request, caller: Caller) -> Outcome:
         query = params.parse(request.scope["query_string"], recipe, self._desk.rules)
@@ -61,5 +62,14 @@ class RecipeAnswers:
         if fragment is None:
             return responses.answer(outcome, request, kept)
         if responses.prefers_html(request):
-            return responses.fragment(outcome, fragment.render(outcome.data), request, kept)
+            return responses.fragment(outcome, self._markup(fragment, outcome, recipe), request, kept)
         return responses.answer(outcome, request, kept, varies="Accept")
+
+    def _markup(self, fragment: Fragment, outcome: Outcome, recipe: AnyRecipe) -> str:
+        """Return an answer as markup; a template that fails is told as the recipe's function is."""
+        try:
+            return fragment.render(outcome.data)
+        except RecipeFailed as error:
+            self._desk.metrics.recipe_failures.labels(recipe.name, error.reason).inc()
+            logs.recipe_failed(recipe.name, str(recipe.template), error.reason, error.__cause__)
+            raise

@@ -73,9 +73,13 @@ def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Reque
 
 
 def unless_known(response: Response, request: Request) -> Response:
-    """Return a response that has a validator, or that the one who asks has it already."""
-    known = (one.strip() for one in request.headers.get("If-None-Match", "").split(","))
-    if response.headers["ETag"] not in known:
+    """Return a response that has a validator, or that the one who asks has it already.
+
+    Weak and strong ones are compared alike, for whatever compresses on the way makes them weak; `*` is any
+    (RFC 9110, 13.1.2).
+    """
+    known = {_opaque(one) for one in request.headers.get("If-None-Match", "").split(",")}
+    if known.isdisjoint({_opaque(response.headers["ETag"]), "*"}):
         return response
     told = {name: value for name, value in response.headers.items() if name not in OF_A_BODY}
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
@@ -119,6 +123,11 @@ def _conditional(response: Response, request: Request) -> Response:
     """Return a response with its validator, or that the one who asks has it already."""
     response.headers["ETag"] = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
     return unless_known(response, request)
+
+
+def _opaque(validator: str) -> str:
+    """Return an entity tag without its mark of weakness."""
+    return validator.strip().removeprefix("W/")
 
 
 def _quality(accepted: str) -> tuple[str, float]:

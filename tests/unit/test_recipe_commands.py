@@ -23,11 +23,11 @@ from tests.documents import ROOT
 from tests.processes import PYTHON, without_settings
 
 
-def invoked(*arguments: str, **named: str) -> Result:
+def invoked(*arguments: str, columns: int = 200, **named: str) -> Result:
     """Return what a command says in this process, run with these settings and no others; what it raises passes."""
     others = {name: None for name in os.environ if name.startswith("PERSONALIZE_")}
     settings = {f"PERSONALIZE_{name}": value for name, value in named.items()}
-    environment = {**others, **settings, "COLUMNS": "200"}
+    environment = {**others, **settings, "COLUMNS": str(columns)}
     return CliRunner().invoke(cli.app, ["recipes", *arguments], env=environment, catch_exceptions=False)
 
 
@@ -63,6 +63,11 @@ class TestList:
         for word in ("last-viewed-not-purchased", "verified", 'Events("Order Completed")', "60s", "300s"):
             assert word in shown
         assert " recipes/recommended_posts.py:" in shown
+
+    def test_a_narrow_terminal_breaks_nothing(self) -> None:
+        """As most are when they open."""
+        narrow, wide = (invoked("list", columns=columns).stdout.split() for columns in (80, 200))
+        assert narrow == wide
 
     def test_json_is_for_programs(self, tmp_path: Path) -> None:
         """With whole paths; overrides count, and so does the ceiling of every time to live."""

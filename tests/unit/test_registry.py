@@ -276,7 +276,14 @@ def test_a_file_that_exits_is_told_and_forgotten(tmp_path: Path) -> None:
 
 def test_a_source_named_twice_is_loaded_once() -> None:
     """Saying a thing twice is no contradiction."""
-    assert list(load(["shipped", "shipped"])) == list(load(["shipped"]))
+    assert list(load(["shipped", "shipped", str(shipped_folder())])) == list(load(["shipped"]))
+
+
+def test_a_folder_named_in_two_ways_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is where it is."""
+    written(tmp_path / "mine" / "one.py", declaring("one"))
+    monkeypatch.chdir(tmp_path)
+    assert list(load(["mine", "./mine/", str(tmp_path / "mine")])) == ["one"]
 
 
 def test_what_keeps_a_package_from_being_imported_is_told_with_its_place(importable: Path) -> None:

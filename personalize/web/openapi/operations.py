@@ -11,7 +11,7 @@ def items() -> dict[str, Any]:
     return {
         "/livez": _item("isAlive", "Whether the process answers", _status("alive")),
         "/readyz": _item("isReady", "Whether traffic may come", _status("ready")),
-        "/metrics": _item("metrics", "Prometheus metrics of the process that answers", formats),
+        "/metrics": _item("getMetrics", "Prometheus metrics of the process that answers", formats),
     }
 
 

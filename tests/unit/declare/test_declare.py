@@ -1,5 +1,6 @@
 """Declaring a recipe: what is refused and how, what a visitor's arguments are, and what counts as an answer."""
 
+import asyncio
 import copy
 import json
 import re
@@ -92,10 +93,14 @@ class TestRefusal:
             ("limit: Annotated[int, Param(ge=1)] = 0", "the default of parameter 'limit' breaks its own bounds"),
             ("limit: Annotated[int, Param()] = 'five'", "the default of parameter 'limit' breaks its own bounds"),
             ("limit: Annotated[int, Param()] = None", "the default of parameter 'limit' breaks its own bounds"),
-            ("limit: Annotated[str, Param(ge=1)] = ''", "Can only set `ge` on a numeric type"),
+            ("limit: Annotated[str, Param(ge=1)] = ''", "parameter 'limit': Can only set `ge` on a numeric type"),
+            ("where: Annotated[Posts, Trait('where')] = None", "parameter 'where': `Posts` is no type that JSON has"),
             ("tags: Annotated[list[str], Param()] = []", "str, int, float, bool, a Literal or optional"),
             ("day: Annotated[datetime | None, Param()] = None", "str, int, float, bool, a Literal or optional"),
-            ("tags: Annotated[list[str] | tuple[str, ...], Trait('tags')] = ()", "more than one array-like"),
+            (
+                "tags: Annotated[list[str] | tuple[str, ...], Trait('tags')] = ()",
+                "parameter 'tags': Type unions may not",
+            ),
             ("city: 'Annotated[Town, Trait(\"city\")]' = None", "'Town' is not defined"),
             (
                 "city: 'Annotated[str, Trait(\"a,b\")]' = ''",
@@ -206,8 +211,8 @@ class TestRefusal:
         ("returns", "fix"),
         [
             ("", "the return annotation is missing, like `-> list[str]`: it becomes the answer's schema"),
-            ("-> Posts", "Posts"),
-            ("-> complex", "complex"),
+            ("-> Posts", "`Posts` is no type that JSON has; write one that it has, or `object` for any JSON"),
+            ("-> complex", "`complex` is no type"),
             ("-> list[Posts]", "Posts"),
             ("-> 'list[Article]'", "'Article' is not defined"),
         ],
@@ -354,6 +359,21 @@ class TestBinding:
         assert "age" not in binding.arguments
         assert (binding.found, binding.mismatched) == (False, ("age",))
 
+    @pytest.mark.parametrize(
+        ("hint", "value"),
+        [(object, 5), (dict[str, object], {"city": ["Rome"]}), (Mapping[str, object] | None, {}), (list[object], [1])],
+    )
+    def test_a_trait_may_be_free_json(self, hint: Any, value: object) -> None:
+        """`object` stands for whatever JSON can say, as in an answer."""
+
+        @recipe("mine")
+        def mine(where: Annotated[hint, Trait("where")] = None) -> object:
+            """Return it."""
+            return where
+
+        binding = mine.bind(Snapshot({"traits": Section({"where": value}, (), 0.0)}), {}, {}, NOON)
+        assert (binding.arguments, binding.found) == ({"where": value}, True)
+
     def test_one_mismatch_spoils_no_other_need(self) -> None:
         """The visitor is found by what fits."""
         binding = bound(seen({"age": "old", "home_city": "Rome"}))
@@ -453,6 +473,20 @@ class TestMeddling:
             assert bytes(meddler.answer(binding.arguments)) == b"2"
         assert before == self.SNAPSHOT
 
+    @pytest.mark.parametrize("default", [["a"], {"a": ["b"]}, {"a"}])
+    def test_a_default_that_a_recipe_changes_is_its_own(self, default: Any) -> None:
+        """What it does to it for one visitor, no other visitor sees."""
+
+        @recipe("mine")
+        def mine(tags: Annotated[Any, Trait("tags")] = default) -> int:
+            """Empty the default."""
+            size = len(tags)
+            tags.clear()
+            return size
+
+        for _ in range(2):
+            assert bytes(mine.answer(mine.bind(Snapshot(), {}, {}, NOON).arguments)) == b"1"
+
     def test_mappings_cannot_be_changed(self) -> None:
         """Not a trait, and not a property, whether there are lists among them or not."""
         arguments: Mapping[str, Any] = meddler.bind(self.SNAPSHOT, {}, {}, NOON).arguments
@@ -474,7 +508,7 @@ class TestMeddling:
             "events": (Event("Viewed", NOON, {"ids": endless}),),
         }
         binding = meddler.bind(Snapshot({name: Section(contents[name], (), 0.0)}), {}, {}, NOON)
-        assert (binding.arguments, binding.found, len(binding.mismatched)) == ({}, False, 1)
+        assert (binding.arguments, binding.found, len(binding.mismatched)) == ({"tags": []}, False, 1)
         while endless:  # from the outside in: to let go of it at once would need as deep a stack
             endless = endless[0]
 
@@ -489,9 +523,10 @@ def typed(
     maybe: Annotated[int | None, Param()] = None,
     *,
     flag: Annotated[bool, Param()] = False,
+    any_real: Annotated[float, Param()] = 0.5,
 ) -> list[Any]:
     """Return one parameter of each kind."""
-    return [required, whole, real, word, choice, maybe, flag]
+    return [required, whole, real, word, choice, maybe, flag, any_real]
 
 
 class TestParameters:
@@ -533,6 +568,9 @@ class TestParameters:
             ("real", "-1"),
             ("real", "nan"),
             ("real", "1e999"),
+            ("real", "inf"),
+            ("any_real", "nan"),
+            ("any_real", "-Infinity"),
             ("flag", "maybe"),
             ("word", ""),
             ("word", "abcd"),
@@ -646,6 +684,19 @@ class TestAnswer:
             everything.answer({})
         assert failed.value.reason == "raised"
         assert isinstance(failed.value.__cause__, TypeError)
+
+    @pytest.mark.parametrize("raised", [SystemExit, GeneratorExit, KeyboardInterrupt, asyncio.CancelledError])
+    def test_what_would_end_its_caller_is_a_failure_too(self, raised: type[BaseException]) -> None:
+        """A recipe cannot cancel the page that asked it, nor stop the service."""
+
+        @recipe("mine")
+        def mine() -> str:
+            """End everything."""
+            raise raised
+
+        with pytest.raises(RecipeFailed) as failed:
+            mine.answer({})
+        assert isinstance(failed.value.__cause__, raised)
 
 
 def test_an_answers_members_are_checked_too() -> None:

@@ -132,12 +132,15 @@ ROME = profile({"city": "Rome", "age": 41}, VIEWED)
 
 @dataclass(frozen=True)
 class Posts:
-    """A provider of two posts."""
+    """A provider of two posts, or one that fails."""
 
     name: str = "posts"
     version: int = 1
+    failure: Exception | None = None
 
     def items(self) -> object:
+        if self.failure is not None:
+            raise self.failure
         return ["first", "second"]
 
 
@@ -152,13 +155,14 @@ class Service:
     """An engine over all recipes above, with its source at hand."""
 
     metrics: Metrics
+    posts: Posts = field(default_factory=Posts)
 
     async def serve(
         self, source: Profiles, *calls: AnyRecipe | Call, visitor: Visitor = ADA, seconds: float = 10
     ) -> list[Outcome]:
         recipes = {one.name: one for one in (*ALL, *(one for one in calls if not isinstance(one, Call)))}
         plan = Plan([one.wanted for one in recipes.values()], ttl_max=300)
-        engine = Engine(plan, source, {"posts": Posts()}, metrics=self.metrics, now=lambda: NOW)
+        engine = Engine(plan, source, {"posts": self.posts}, metrics=self.metrics, now=lambda: NOW)
         made = [one if isinstance(one, Call) else Call(one, {}) for one in calls]
         try:
             return await engine.serve(made, visitor, asyncio.get_running_loop().time() + seconds)
@@ -388,6 +392,14 @@ class TestFailure:
         assert outcomes[1].error is not None
         assert outcomes[1].error.reason == reason
         assert all(outcome.data is not None for outcome in (outcomes[0], outcomes[2]))
+
+    async def test_a_provider_that_fails_costs_only_the_recipes_that_read_it(self, metrics: Metrics) -> None:
+        """An installed one is foreign code as a recipe is."""
+        service = Service(metrics, Posts(failure=LookupError()))
+        outcomes = await service.serve(Profiles({"user_id:ada": ROME}), clock, town)
+        assert told(outcomes[0]) == (None, False, False, "error", 0)
+        assert told(outcomes[1])[0] == "Rome"
+        assert service.count("recipe_failures", recipe="clock", reason="raised") == 1
 
     async def test_a_recipe_that_overruns_is_an_error_and_not_a_hang(self, service: Service) -> None:
         """It is not tried again with its defaults, and the other answers are there."""

@@ -107,6 +107,7 @@ def test_a_category_of_hugo_is_a_feed_of_its_own() -> None:
         ("&lt;em&gt;Salt&lt;/em&gt;  and\n pepper", "Salt and pepper"),
         ("<![CDATA[<p>One.</p><p>Two.</p>Three<br/>four]]>", "One. Two. Three four"),
         ("<![CDATA[semi<em>bold</em>]]>", "semibold"),
+        ("<![CDATA[Tea<style>.wp { margin: 0 }</style> and <script>track()</script>cake]]>", "Tea and cake"),
         ("Salt&#160;and pepper", "Salt and pepper"),
     ],
 )

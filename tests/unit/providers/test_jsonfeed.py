@@ -57,7 +57,7 @@ def test_an_item_with_everything() -> None:
         ),
         (
             {"external_url": "https://b.example/", "title": "B", "content_html": "<p>One.</p><script>x</script>"},
-            Post(title="B", url="https://b.example/", excerpt="One. x"),
+            Post(title="B", url="https://b.example/", excerpt="One."),
         ),
         (
             {"url": "/c", "title": "C", "banner_image": "https://cdn.example/c", "image": "javascript:x"},

@@ -46,7 +46,12 @@ async def test_a_file_is_read(tmp_path: Path) -> None:
     [
         (b"[[variants", "is not TOML"),
         (b"\xff", "is not TOML"),
-        (b"", r"has no \[\[variants\]\]"),
+        (b"", "missing required field `variants`"),
+        (b"[[variant]]\nname = 'x'\ncontent = {}", "unknown field `variant`"),
+        (
+            b"[[variants]]\nname = 'x'\ncontent = {}\naudiance = 'gold'",
+            r"unknown field `audiance` - at `\$.variants\[0\]`",
+        ),
         (b"variants = 1", "Expected `array`"),
         (b"[[variants]]\nname = 1\ncontent = {}", "Expected `str`"),
         (b"[[variants]]\nname = 'x'", "missing required field `content`"),

@@ -54,6 +54,8 @@ async def test_what_is_the_same_for_everybody_is_kept(client: httpx.AsyncClient,
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
     again = await client.get(path, headers={"If-None-Match": answered.headers["ETag"]})
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", answered.headers["ETag"])
+    compressed = await client.get(path, headers={"If-None-Match": f"W/{answered.headers['ETag']}"})
+    assert compressed.status_code == 304
     assert (await client.post(path)).status_code == 405
 
 

@@ -94,13 +94,23 @@ async def test_nothing_in_a_profile_becomes_markup(client: httpx.AsyncClient) ->
     assert answered.text == '<a href="#">&lt;script&gt;alert(1)&lt;/script&gt;</a>'
 
 
-async def test_a_template_that_does_not_fit_its_data_is_the_recipes_failure(tmp_path: Path) -> None:
-    """It asks for what is not there: told in the answer without a word of what was."""
+ENDLESS = "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}"
+
+
+@pytest.mark.parametrize("template", ["{{ data.nothing }}", "{{ 1 / 0 }}", "{% include 'other.html' %}", ENDLESS])
+async def test_a_template_that_fails_is_the_recipes_failure(
+    tmp_path: Path, template: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told in the answer without a word of what was, and to the operator with where."""
     (tmp_path / "own.py").write_text(OWN_RECIPES)
-    (tmp_path / "card.html").write_text("{{ data.nothing }}")
+    (tmp_path / "card.html").write_text(template)
     async with service(RecordingProfileApi(), RECIPES=str(tmp_path / "own.py")) as client:
         answered = await client.get("/api/card?user_id=ada", headers=HTML)
+        counted = (await client.get("/metrics")).text
     assert (answered.status_code, answered.json()["code"]) == (500, "recipe_failed")
+    assert 'personalize_requests_total{outcome="error",recipe="card"} 1.0' in counted
+    assert 'personalize_recipe_failures_total{reason="raised",recipe="card"} 1.0' in counted
+    assert str(tmp_path / "card.html") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("template", "words"), [("{% if %}", "card.html:1"), (None, "cannot be read")])

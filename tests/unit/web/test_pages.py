@@ -16,6 +16,7 @@ PAGE = "/api/personalize"
 OWN_RECIPES = '''
 """Recipes of this test."""
 
+import asyncio
 import time
 from typing import Annotated
 
@@ -62,6 +63,12 @@ def broken() -> str:
 def wrong() -> int:
     """Return something else."""
     return "canary"
+
+
+@recipe("quitter", access="public")
+def quitter() -> str:
+    """Cancel whoever asks."""
+    raise asyncio.CancelledError
 
 
 @recipe("slow", access="public")
@@ -127,14 +134,15 @@ async def test_a_page_costs_one_call_a_section(client: httpx.AsyncClient, api: R
 
 
 async def test_one_broken_recipe_costs_only_itself(client: httpx.AsyncClient) -> None:
-    """One that raises, one that returns something else, one that is slow, one that there is not."""
-    results = await got(client, "broken,wrong,slow,no-such,greeting", timeout_ms="200")
+    """One that raises, one that quits, one that returns something else, one that is slow, one that there is not."""
+    results = await got(client, "broken,quitter,wrong,slow,no-such,greeting", timeout_ms="200")
     assert results.pop("greeting") == ok("Hello, Ada")
     assert {name: (one["status"], one["data"]) for name, one in results.items()} == dict.fromkeys(
-        ("broken", "wrong", "slow", "no-such"), ("error", None)
+        ("broken", "quitter", "wrong", "slow", "no-such"), ("error", None)
     )
     assert {name: one["error"]["code"] for name, one in results.items()} == {
         "broken": "recipe_failed",
+        "quitter": "recipe_failed",
         "wrong": "recipe_failed",
         "slow": "recipe_failed",
         "no-such": "unknown_recipe",
@@ -191,6 +199,7 @@ async def test_a_page_may_be_about_a_user_and_an_account(client: httpx.AsyncClie
         ({"recipes": "of-an-account", "user_id": "ada"}, "group_id"),
         ({"recipes": "greeting", "user_id": "ada", "colour": "red"}, "colour"),
         ({"recipes": "greeting", "user_id": "ada", "hero.words": "2"}, "hero.words"),
+        ({"recipes": "greeting", "user_id": "ada", "greeting": "2"}, "greeting"),
         ({"recipes": "greeting", "user_id": "ada", "greeting.wrods": "2"}, "greeting.wrods"),
         ({"recipes": "greeting", "user_id": "ada", "greeting.words": "9"}, "greeting.words"),
         ({"recipes": "greeting,needs-word", "user_id": "ada"}, "needs-word.word"),

@@ -147,6 +147,19 @@ def test_a_browser_that_has_the_answer_is_told_so() -> None:
     assert again.headers["Cache-Control"] == "private, max-age=9"
 
 
+@pytest.mark.parametrize("written", ["{}", "W/{}", '"other",{}', ' W/{} , "other"'])
+def test_a_validator_is_known_whether_it_is_weak_or_not(written: str) -> None:
+    """For a conditional read the two are compared alike; a proxy that compresses makes one of the other."""
+    tag = responses.answer(outcome(), REQUEST, Kept(60.0)).headers["ETag"].removeprefix("W/")
+    again = responses.answer(outcome(), asking(written.format(tag)), Kept(60.0))
+    assert again.status_code == 304
+
+
+def test_any_answer_is_known_to_who_says_so() -> None:
+    """`*` is any."""
+    assert responses.answer(outcome(), asking("*"), Kept(60.0)).status_code == 304
+
+
 def test_another_answer_is_sent() -> None:
     """Its validator is another one."""
     first = responses.answer(outcome(), REQUEST, Kept(60.0))

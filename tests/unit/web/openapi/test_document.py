@@ -159,6 +159,15 @@ def test_a_class_with_a_name_of_ours_is_another(api: dict[str, Any]) -> None:
     assert [*schemas["shapes.Problem"]["properties"]] == ["note"]
 
 
+def test_a_recipe_may_have_the_name_of_a_route(tmp_path: Path) -> None:
+    """Both are described, by operations of different names."""
+    (tmp_path / "own.py").write_text(
+        "from personalize import recipe\n\n\n@recipe('metrics')\ndef metrics() -> int:\n    return 1\n"
+    )
+    api = described(str(tmp_path))
+    assert of(api, "metrics")["operationId"] != api["paths"]["/metrics"]["get"]["operationId"]
+
+
 def test_recipes_may_have_classes_of_one_name(tmp_path: Path) -> None:
     """Also as the argument of a generic class that they share, which msgspec names by that alone."""
     (tmp_path / "shared_by_recipes.py").write_text(
