@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.persons import MAX_FARTHER
 from personalize.errors import ServerFault
 from personalize.model import ExternalId
 from tests.unit.cache.house import ADA, BOB, BOTH, IDS, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
@@ -188,7 +189,7 @@ async def test_ids_of_nobody_are_not_remembered(fleet: Fleet) -> None:
     """Whoever makes up pairs of ids must not fill the tiers with them."""
     fleet.reader.failures["plan"] = ServerFault("no luck")
     await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
-    assert fleet.shared.related == {}
+    assert fleet.shared.related_to == {}
 
 
 async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet) -> None:
@@ -200,13 +201,48 @@ async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet
     assert content(await fleet.one.fetch()) == {"plan": "new"}
 
 
-async def test_every_id_that_is_named_is_forgotten(fleet: Fleet) -> None:
-    """However many, and before those that were only learnt."""
-    ids = [ExternalId("user_id", f"u{number}") for number in range(700)]
+async def test_all_who_are_named_and_those_learnt_with_them_are_forgotten(fleet: Fleet) -> None:
+    """However many."""
+    ids = [ExternalId("user_id", f"u{number}") for number in range(300)]
+    others = {f"{external_id.value} other {number}" for external_id in ids for number in range(3)}
     for external_id in ids:
-        fleet.shared.related[key_of(external_id)] = {f"{external_id.value} other {number}" for number in range(3)}
-    assert not await fleet.one.source.forget("users", ids), "more was learnt than can be forgotten at once"
-    assert {key_of(external_id) for external_id in ids} <= fleet.shared.stamps.keys()
+        mine = {other for other in others if other.startswith(f"{external_id.value} ")}
+        fleet.shared.related_to[key_of(external_id)] = mine
+    assert await fleet.one.source.forget("users", ids)
+    assert {key_of(external_id) for external_id in ids} | others == fleet.shared.stamps.keys()
+
+
+async def test_a_long_chain_of_made_up_ids_does_not_keep_somebody_from_being_forgotten(fleet: Fleet) -> None:
+    """The nearest are forgotten, and it ends."""
+    for number in range(2 * MAX_FARTHER):
+        fleet.shared.related_to[f"k{number}"] = {f"k{number + 1}"}
+    fleet.shared.related_to[key_of(ADA)] = {"k0"}
+    assert await fleet.one.source.forget("users", [ADA])
+    assert len(fleet.shared.stamps) == 1 + 1 + MAX_FARTHER
+    assert {key_of(ADA), "k0", "k1", f"k{MAX_FARTHER}"} <= fleet.shared.stamps.keys()
+
+
+async def test_what_was_not_taken_can_be_forgotten_by_any_replica(fleet: Fleet) -> None:
+    """Who belongs together is known until all of it is forgotten, also what only one process had learnt."""
+    fleet.shared.away, fleet.shared.live_since = True, None
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    fleet.shared.away = False
+    await fleet.two.fetch(ANONYMOUS)
+    refused, fleet.shared.refused = fleet.shared.refused, {key_of(ANONYMOUS)}
+    assert not await fleet.one.source.forget("users", [ADA])
+    fleet.shared.refused = refused
+    assert await fleet.two.source.forget("users", [ADA])
+    assert (fleet.shared.sections, fleet.shared.related_to) == ({}, {})
+
+
+async def test_who_belongs_together_is_learnt_anew_after_a_forgetting(fleet: Fleet) -> None:
+    """By every replica: one that had learnt it before tells the shared tier once more."""
+    await fleet.two.fetch(ADA, aliases=(ANONYMOUS,))
+    assert await fleet.one.source.forget("users", [ADA])
+    await fleet.two.fetch(ADA, aliases=(ANONYMOUS,))
+    await fleet.two.fetch(ANONYMOUS)
+    assert await fleet.one.source.forget("users", [ADA])
+    assert fleet.shared.sections == {}
 
 
 async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
@@ -215,7 +251,7 @@ async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
     await fleet.one.fetch(ANONYMOUS, aliases=(ADA,))
     for number in range(100):
         await fleet.one.fetch(ADA, aliases=(ExternalId("anonymous_id", f"made up {number}"),))
-    assert len(fleet.shared.related[key_of(ADA)]) <= MAX_ALIASES
+    assert len(fleet.shared.related_to[key_of(ADA)]) <= MAX_ALIASES
     await fleet.one.source.forget("users", [ADA])
     asked = len(fleet.reader.asked)
     await fleet.one.fetch(ANONYMOUS)

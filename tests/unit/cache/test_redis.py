@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from personalize.cache import entry
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.amendment import Amended
 from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.store import Known
 from personalize.fleet.connection import Connection
@@ -92,7 +93,7 @@ async def test_a_value_that_cannot_be_read_is_absent(store: RedisStore, server: 
 async def test_forgetting_leaves_nothing_but_a_stamp(store: RedisStore, server: Server) -> None:
     """A new one each time, which itself expires."""
     await store.write("ada", "traits", PLAN, b"")
-    assert await store.forget("ada") == frozenset()
+    assert await store.forget("ada")
     first = await store.read("ada", ["traits"])
     await store.forget("ada")
     second = await store.read("ada", ["traits"])
@@ -114,15 +115,17 @@ async def test_a_read_from_before_cannot_bring_back_what_was_forgotten(store: Re
     assert await store.read("ada", ["traits"]) == Known(known.stamp, {"traits": PLAN})
 
 
-async def test_related_keys_are_told_when_one_is_forgotten(store: RedisStore, server: Server) -> None:
-    """The first of them; they expire with the profile, and are forgotten with it."""
+async def test_related_keys_are_known_until_they_are_parted(store: RedisStore, server: Server) -> None:
+    """The first of them; they expire with the profile, and outlive its being forgotten."""
     await store.relate("ada", ["a", "b"])
     assert server.client.pttl("personalize:{ada}:aliases") > 0
-    assert await store.forget("ada") == frozenset({"a", "b"})
-    assert await store.forget("ada") == frozenset()
+    assert await store.forget("ada")
+    assert await store.related("ada") == frozenset({"a", "b"})
+    assert await store.part("ada")
+    assert await store.related("ada") == frozenset()
     for number in range(2 * MAX_ALIASES):
         await store.relate("ada", [f"k{number:03}"])
-    assert await store.forget("ada") == frozenset(f"k{number:03}" for number in range(MAX_ALIASES))
+    assert await store.related("ada") == frozenset(f"k{number:03}" for number in range(MAX_ALIASES))
 
 
 async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> None:
@@ -159,6 +162,9 @@ async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
     assert await store.read("ada", ["traits"]) is None
     assert await store.lease("ada", "traits") is not None
     assert await store.lease("ada", "traits") is not None
-    assert await store.forget("ada") is None
+    assert not await store.forget("ada")
+    assert await store.amend("ada", lambda record: Amended(record, "written")) is None
+    assert await store.related("ada") is None
+    assert not await store.part("ada")
     assert not await store.tell(["ada"])
     await connection.aclose()
