@@ -17,6 +17,7 @@ LABELS = {
     "personalize_invalidations_heard": set(),
     "personalize_tasks": set(),
     "personalize_invalidations": {"origin"},
+    "personalize_webhook_messages": {"kind", "outcome"},
     "personalize_redis_failures": {"operation"},
     "personalize_redis_skipped": {"operation"},
     "personalize_redis_up": set(),
@@ -42,6 +43,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.cache_reads.labels("traits", "memory").inc()
     metrics.sections.labels("traits", "fresh").inc()
     metrics.invalidations.labels("here").inc()
+    metrics.webhook_messages.labels("trait", "written").inc()
     metrics.redis_failures.labels("read").inc()
     metrics.redis_skipped.labels("read").inc()
     metrics.upstream_requests.labels("traits", "ok").inc()
