@@ -110,6 +110,7 @@ class Shared:
         self.writes: list[str] = []
         self.keys: set[str] = set()
         self.away = False
+        self.mute = False
         self.refused: set[str] = set()
         self.live_since: float | None = float("-inf")
         self.delay = 0.0
@@ -176,11 +177,12 @@ class Shared:
         self.sections = others | {(key, name): section for name, section in sections.items()}
 
     async def tell(self, keys: Iterable[str]) -> bool:
-        if not self.away:
-            for key in keys:
-                for heard in self.listeners:
-                    heard(key)
-        return not self.away
+        if self.away or self.mute:
+            return False
+        for key in keys:
+            for heard in self.listeners:
+                heard(key)
+        return True
 
     async def listen(self, heard: Callable[[str], None]) -> None:
         self.listeners.append(heard)
