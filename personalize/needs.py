@@ -180,7 +180,7 @@ class Plan:
             "accounts": _sections([one for one in recipes if one.collection == "accounts"], ttl_max),
         }
 
-    def reads(self, trait: str, audience: bool) -> bool:  # noqa: FBT001 -- a question about a pair
+    def reads(self, trait: str, *, audience: bool) -> bool:
         """Return whether any recipe reads a trait of users, or an audience if that is what it is."""
         sections = self._sections["users"]
         named = sections.get("traits")

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,8 +25,13 @@ MAX_BODY = 500 * 1024
 SENDER = "segment"
 """Who erases, in the log, where it was no key of ours."""
 
-Reads = Callable[[str, bool], bool]
-"""Whether any recipe reads a computed trait, or an audience if that is what it is."""
+
+class Reads(Protocol):
+    """Says whether any recipe reads a computed trait, or an audience if that is what it is."""
+
+    def __call__(self, trait: str, *, audience: bool) -> bool:
+        """Return whether it is read."""
+        ...
 
 
 class Webhook:
@@ -106,7 +112,7 @@ class Webhook:
             reason = "ignored"
         elif at is not None and at < self._clock() - self._window:
             reason = "late"
-        elif one.trait is not None and not self._reads(one.trait, one.kind == "audience"):
+        elif one.trait is not None and not self._reads(one.trait, audience=one.kind == "audience"):
             reason = "unread"
         else:
             return True
