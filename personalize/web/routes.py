@@ -34,6 +34,7 @@ def routes(
     return [
         Route("/api/personalize", pages.answer, methods=["GET", "POST"]),
         Route("/api/profiles", erasure.delete, methods=["DELETE"]),
+        Route("/api/profiles", only_deleted, methods=["GET"]),  # else it would pass for a recipe of that name
         Route("/api/{recipe}", recipes.get, methods=["GET"]),
         *pushed,
         *docs.routes(described),
@@ -41,6 +42,11 @@ def routes(
         Route("/readyz", operations.readyz, methods=["GET"]),
         Route("/metrics", operations.metrics, methods=["GET"]),
     ]
+
+
+async def only_deleted(_: Request) -> Response:
+    """Refuse to show profiles."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "DELETE"})
 
 
 async def failed(request: Request, error: Exception) -> Response:
