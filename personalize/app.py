@@ -13,12 +13,13 @@ from starlette.middleware import Middleware
 
 from personalize import registry
 from personalize.cache.entry import Ages
+from personalize.cache.inbox import Inbox
 from personalize.cache.memory import MemoryStore
 from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.source import CachedSource
 from personalize.declare import NO_DEFAULT
 from personalize.engine import Engine
-from personalize.errors import PersonalizeError, RecipeLoadError
+from personalize.errors import ConfigurationError, PersonalizeError, RecipeLoadError
 from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
@@ -45,7 +46,9 @@ from personalize.telemetry.pseudonym import Pseudonyms
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.origins import Origins
+from personalize.trust.signature import Signatures
 from personalize.web.desk import Desk
+from personalize.web.erasure import Erasure, ErasureAnswers
 from personalize.web.fragments import Fragments
 from personalize.web.middleware import Cors, LastLine, RequestIds
 from personalize.web.openapi import document
@@ -53,6 +56,7 @@ from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
+from personalize.web.webhook import Webhook
 
 Application: TypeAlias = Starlette
 """What the service is to those who run it."""
@@ -74,6 +78,7 @@ def create_app(
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
         ProviderLoadError: an installed provider cannot be made.
         SettingsError: a setting is of no installed provider, or an override of no recipe.
+        ConfigurationError: several processes are pushed changes, and could not tell each other.
     """
     metrics = Metrics(CollectorRegistry())
     recipes = recipes or load_recipes(settings)
@@ -88,15 +93,18 @@ def create_app(
     )
     one = RecipeAnswers(desk, Fragments(recipes.values()), browser_ttl=settings.browser_ttl)
     many = PageAnswers(desk, browser_ttl=settings.browser_ttl)
+    erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
+    webhook = _webhook(settings, parts, erasure, desk)
+    described = document(recipes, desk.rules, webhook=webhook is not None)
     app = Starlette(
-        routes=routes(one, many, Operations(metrics), document(recipes, desk.rules)),
+        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
         middleware=[
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes),
+        lifespan=_lifespan(parts, recipes, webhook),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
@@ -140,6 +148,7 @@ class Profiles:
 class Parts:
     """What is opened when the service starts and closed when it stops."""
 
+    plan: Plan
     engine: Engine
     profiles: Profiles
     providers: Mapping[str, ItemProvider]
@@ -162,7 +171,7 @@ def assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport:
     providers, contexts = _providers(settings, recipes, metrics)
     plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
     engine = Engine(plan, profiles.source, providers, metrics=metrics)
-    return Parts(engine, profiles, providers, contexts)
+    return Parts(plan, engine, profiles, providers, contexts)
 
 
 def cached_profiles(settings: Settings, metrics: Metrics, transport: Transport | None = None) -> Profiles:
@@ -265,7 +274,32 @@ def _missing(recipes: Registry, configured: Mapping[str, ItemProvider]) -> list[
     return sorted(needed - configured.keys())
 
 
-def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
+def _reaches_all(settings: Settings) -> bool:
+    """Whether what one process is told reaches all of the deployment."""
+    return settings.redis_url is not None or (settings.fleet_size or 1) == 1
+
+
+def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> Webhook | None:
+    """Return what Segment pushes to, where there is a secret for it."""
+    if settings.webhook_secret is None:
+        return None
+    if not _reaches_all(settings):
+        raise ConfigurationError(
+            "PERSONALIZE_WEBHOOK_SECRET: a pushed change reaches one of several processes, and they cannot tell each "
+            "other: set PERSONALIZE_REDIS_URL, or serve with one worker (and FLEET_SIZE 1)."
+        )
+    return Webhook(
+        Signatures(settings.webhook_secret.get_secret_value().encode()),
+        erasure,
+        Inbox(parts.profiles.source.amend, metrics=desk.metrics),
+        rules=desk.rules,
+        reads=parts.plan.reads,
+        window=settings.stale_ttl,
+        metrics=desk.metrics,
+    )
+
+
+def _lifespan(parts: Parts, recipes: Registry, webhook: Webhook | None) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -273,6 +307,8 @@ def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
         async with AsyncExitStack() as stack:
             stack.callback(logs.service_stopped)
             await stack.enter_async_context(parts.opened())
+            if webhook is not None:
+                await stack.enter_async_context(webhook.inbox.opened())
             logs.service_started(len(recipes))
             yield
 

@@ -9,9 +9,12 @@
     │   ├── BadParameter            400: names the field
     │   ├── BadCredentials          401
     │   ├── ProofRequired           403
+    │   ├── BadSignature            403
     │   ├── UnknownRecipe           404
     │   ├── BodyTooLarge            413
     │   └── UnsupportedMediaType    415
+    ├── NotErased                   503: a person is not forgotten everywhere
+    ├── Busy                        503: too much is waiting
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -26,7 +29,8 @@
         ├── TimedOut                no answer in time
         └── Unreadable              an answer that is not what the documentation says
 
-Each class owns its HTTP ``status``, its ``code`` (the problem's machine-readable word) and its metric ``label``.
+Each class owns its HTTP ``status``, its ``code`` (the problem's machine-readable word), its metric ``label`` and, in
+seconds, when it is worth trying again.
 Nothing here carries an access token, an external id or a response body.
 """
 
@@ -40,6 +44,7 @@ class PersonalizeError(Exception):
     status = 500
     code = "internal_error"
     label = "error"
+    again_after: int | None = None
 
 
 class ConfigurationError(PersonalizeError):
@@ -125,6 +130,14 @@ class ProofRequired(RequestError):
     label = "denied"
 
 
+class BadSignature(RequestError):
+    """The `X-Signature` header is missing, or is not that of the body."""
+
+    status = 403
+    code = "bad_signature"
+    label = "denied"
+
+
 class UnknownRecipe(RequestError):
     """No recipe of that name is loaded."""
 
@@ -145,6 +158,22 @@ class UnsupportedMediaType(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class NotErased(PersonalizeError):
+    """Not all that is cached of a person is forgotten: ask again."""
+
+    status = 503
+    code = "not_erased"
+    again_after = 1
+
+
+class Busy(PersonalizeError):
+    """Too much is waiting to be worked off: send it again."""
+
+    status = 503
+    code = "busy"
+    again_after = 5
 
 
 class RecipeFailed(PersonalizeError):

@@ -180,6 +180,16 @@ class Plan:
             "accounts": _sections([one for one in recipes if one.collection == "accounts"], ttl_max),
         }
 
+    def reads(self, trait: str, *, audience: bool) -> bool:
+        """Return whether any recipe reads a trait of users, or an audience if that is what it is."""
+        sections = self._sections["users"]
+        named = sections.get("traits")
+        return (
+            "all_traits" in sections
+            or (audience and "audiences" in sections)
+            or (named is not None and trait in named.asked)
+        )
+
     def sections(self, collection: Collection, names: Iterable[SectionName]) -> Mapping[SectionName, SectionSpec]:
         """Return what to read for the named sections of a collection."""
         return {name: self._sections[collection][name] for name in names}

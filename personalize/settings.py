@@ -193,6 +193,10 @@ class Settings(BaseModel):
         Annotated[tuple[tuple[str, bytes], ...], BeforeValidator(_hashed_keys)],
         Field(repr=False, description="Keys of our own servers: `name:key`, comma-separated."),
     ] = ()
+    webhook_secret: Annotated[
+        Annotated[SecretStr, AfterValidator(_long_enough)] | None,
+        Field(description="Shared with Segment: by it `POST /webhooks/segment` knows what Segment pushes; unset: off."),
+    ] = None
     id_types: Annotated[
         tuple[Annotated[str, AfterValidator(_id_type)], ...],
         BeforeValidator(_listed),
@@ -264,7 +268,7 @@ class Settings(BaseModel):
                 yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
 
 
-SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS"})
+SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "WEBHOOK_SECRET"})
 """Settings that may come from a file: `ACCESS_TOKEN_FILE` and so on."""
 
 

@@ -1,6 +1,8 @@
 """Which profiles' keys were learnt to stand for one person: whoever is forgotten is forgotten under all of them."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from cachetools import LRUCache
 
@@ -11,21 +13,42 @@ MAX_ALIASES = 64
 """Of one profile; the ones learnt first stay: who makes up ids beside somebody else's must not push out the real."""
 
 
-class Aliases:
-    """What this process has learnt. Nothing is ever served through an alias: it only widens what is forgotten."""
+@dataclass(frozen=True, slots=True)
+class _Others:
+    keys: tuple[str, ...]
+    told_at: float
 
-    def __init__(self) -> None:
-        self._others: LRUCache[str, tuple[str, ...]] = LRUCache(MAX_KEYS, getsizeof=lambda others: 1 + len(others))
+
+class Aliases:
+    """What this process has learnt. Nothing is ever served through an alias: it only widens what is forgotten.
+
+    Args:
+        renew: seconds after which what is learnt once more is news again: the shared tier forgets it after a while.
+        clock: a monotonic time in seconds.
+    """
+
+    def __init__(self, *, renew: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._renew = renew
+        self._clock = clock
+        self._others: LRUCache[str, _Others] = LRUCache(MAX_KEYS, getsizeof=lambda others: 1 + len(others.keys))
 
     def learn(self, key: str, others: Iterable[str]) -> list[str]:
-        """Remember that other keys stand for the same person; return those that are new."""
-        known = self._others.get(key, ())
-        room = MAX_ALIASES - len(known)
-        new = [other for other in others if other not in known and other != key][:room]
+        """Remember that other keys stand for the same person; return those that are news."""
+        known, now = self._others.get(key, _Others((), self._clock())), self._clock()
+        room = MAX_ALIASES - len(known.keys)
+        new = [other for other in others if other not in known.keys and other != key][:room]
+        if now - known.told_at >= self._renew:
+            self._others[key] = _Others((*known.keys, *new), now)
+            return [*known.keys, *new]
         if new:
-            self._others[key] = (*known, *new)
+            self._others[key] = _Others((*known.keys, *new), known.told_at)
         return new
 
-    def forget(self, key: str) -> frozenset[str]:
-        """Forget a profile, and return the keys that stood for the same person."""
-        return frozenset(self._others.pop(key, ()))
+    def of(self, key: str) -> frozenset[str]:
+        """Return the keys that stand for the same person as this one."""
+        known = self._others.get(key)
+        return frozenset(known.keys) if known else frozenset()
+
+    def forget(self, key: str) -> None:
+        """Forget which keys stood for the same person."""
+        self._others.pop(key, None)

@@ -1,12 +1,13 @@
 """The in-process tier: the profiles read last, bounded in bytes."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
 
 from personalize.cache import entry
+from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.store import Stamp
 from personalize.model import AnySection, SectionName
 from personalize.telemetry.metrics import Metrics
@@ -19,6 +20,9 @@ ENTRY_BYTES = 450
 
 MAX_DROPS = 65_536
 """Profiles whose being dropped is remembered one by one."""
+
+MAX_SAID_OF = 10_000
+"""Profiles of which it is remembered until when changes are accounted for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class MemoryStore:
         self._entries = _Lru(max_bytes, metrics)
         self._dropped: dict[str, float] = {}
         self._dropped_before = float("-inf")
+        self._said: LRUCache[str, Mapping[str, float]] = LRUCache(MAX_SAID_OF)
         metrics.memory_bytes.set_function(lambda: self._entries.currsize)
 
     def read(self, key: str, name: SectionName) -> Kept | None:
@@ -78,14 +83,9 @@ class MemoryStore:
 
     def write(self, key: str, name: SectionName, kept: Kept) -> None:
         """Keep one section, unless the profile was dropped after it was compared, or it is larger than the tier."""
-        value = entry.encode(kept.section)
-        if kept.checked <= self._dropped.get(key, self._dropped_before):
-            return
-        one = _Entry(value, kept.stamp, kept.checked, self._clock() + self._keep)
-        if _size(one) <= self._entries.maxsize:
-            self._entries[key, name] = one
-        else:
-            self.discard(key, name)
+        if kept.checked > self._dropped.get(key, self._dropped_before):
+            until = self._clock() + self._keep
+            self._put(key, name, _Entry(entry.encode(kept.section), kept.stamp, kept.checked, until))
 
     def discard(self, key: str, name: SectionName) -> None:
         """Let go of one section."""
@@ -95,11 +95,34 @@ class MemoryStore:
         """Forget a profile, and refuse what was known of it until now."""
         for name in entry.SECTIONS:
             self.discard(key, name)
+        self._said.pop(key, None)
         self._dropped.pop(key, None)
         self._dropped[key] = self._clock()
         if len(self._dropped) > MAX_DROPS:
             oldest = next(iter(self._dropped))
             self._dropped_before = self._dropped.pop(oldest)
+
+    def amend(self, key: str, amend: Amend) -> Outcome:
+        """Keep what an amendment makes of a profile, and refuse what was known of it until now.
+
+        This is for a process that shares nothing: others compare with the shared tier, where it is amended.
+        """
+        entries = {name: one for name in entry.SECTIONS if (one := self._entries.get((key, name))) is not None}
+        sections = {name: kept.section for name in entries if (kept := self.read(key, name)) is not None}
+        amended = amend(Record(sections, self._said.get(key, {})))
+        if amended.outcome != "repeated":
+            self.drop(key)
+            for name, section in amended.record.sections.items():
+                self._put(key, name, replace(entries[name], value=entry.encode(section)))
+            if amended.record.sections:
+                self._said[key] = amended.record.said
+        return amended.outcome
+
+    def _put(self, key: str, name: SectionName, one: _Entry) -> None:
+        if _size(one) <= self._entries.maxsize:
+            self._entries[key, name] = one
+        else:
+            self.discard(key, name)
 
 
 class _Lru(LRUCache[tuple[str, SectionName], _Entry]):

@@ -1,12 +1,14 @@
 """The tier that replicas share: one Redis hash a profile, one field a section."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+
+import msgspec
 
 from personalize.cache import entry
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.store import Known, Lease, Stamp
 from personalize.fleet.connection import Argument, Connection, Script
 from personalize.fleet.invalidations import Invalidations
@@ -18,13 +20,23 @@ KEY = "personalize:{%s}"
 """The braces make one profile one slot of a Redis Cluster; the name inside is a keyed hash, never an id."""
 
 STAMP = "stamp"
-"""The field whose value changes with every forgetting."""
+"""The field whose value changes with every forgetting and every amendment."""
+
+SAID = "said"
+"""The field that tells for traits until when their changes are accounted for."""
 
 LEASE_SECONDS = 3.0
 """For how long a replica that died keeps the others from knowing that nobody reads: a little longer than any read."""
 
 TRUST_SECONDS = 1.0
 """For how long what was compared is believed while nothing is heard from other replicas."""
+
+MARK_SECONDS = 10.0
+"""For how long a profile of which nothing is kept has a stamp after something of it has changed: longer than any read
+that was under way. Most of those whom Segment tells of are not here, and must not fill Redis."""
+
+TRIES = 5
+"""Times that an amendment is made anew since somebody else has changed the profile meanwhile."""
 
 WRITE = Script(
     """
@@ -41,15 +53,33 @@ The expiry is only ever lengthened: that one section is not there must not short
 
 FORGET = Script(
     """
-    local others = redis.call('SMEMBERS', KEYS[2])
-    redis.call('DEL', KEYS[1], KEYS[2])
+    redis.call('DEL', KEYS[1])
     local time = redis.call('TIME')
     redis.call('HSET', KEYS[1], 'stamp', time[1] .. '.' .. time[2])
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
-    return others
+    return 1
     """
 )
-"""Forget a profile, leave a new stamp, and tell which keys stood for the same person."""
+"""Forget a profile, and leave a new stamp. Deleting comes first: a server that is full refuses scripts that begin
+otherwise."""
+
+AMEND = Script(
+    """
+    for i = 2, #ARGV, 3 do
+        if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return 0 end
+    end
+    redis.call('HDEL', KEYS[1], 'stamp')
+    for i = 2, #ARGV, 3 do
+        if ARGV[i + 2] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+        else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2]) end
+    end
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], 'stamp', time[1] .. '.' .. time[2])
+    if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+    return 1
+    """
+)
+"""Replace fields of a profile if they are what they were, and leave a new stamp. Deleting comes first here, too."""
 
 RELATE = Script(
     """
@@ -125,12 +155,36 @@ class RedisStore:
         arguments: list[Argument] = [self._expire_ms, MAX_ALIASES, *others]
         await self._connection.evaluate("relate", RELATE, [_aliases(key)], arguments)
 
-    async def forget(self, key: str) -> frozenset[str] | None:
-        """Forget a profile and change its stamp; return the keys that stood for the same person, `None` on failure."""
-        answer = await self._connection.evaluate("forget", FORGET, [KEY % key, _aliases(key)], [self._expire_ms])
-        if answer is None:
-            return None
-        return frozenset(other.decode() for other in cast("list[bytes]", answer))
+    async def related(self, key: str) -> frozenset[str] | None:
+        """Return the keys that stand for the same person; `None` if Redis does not answer."""
+        members = await self._connection.members(_aliases(key))
+        return None if members is None else frozenset(other.decode(errors="replace") for other in members)
+
+    async def part(self, key: str) -> bool:
+        """Forget which keys stood for the same person; return whether Redis took it."""
+        return await self._connection.delete(_aliases(key))
+
+    async def forget(self, key: str) -> bool:
+        """Forget a profile and change its stamp; return whether Redis took it."""
+        return await self._connection.evaluate("forget", FORGET, [KEY % key], [self._expire_ms]) is not None
+
+    async def amend(self, key: str, amend: Amend) -> Outcome | None:
+        """Keep what an amendment makes of a profile, and change its stamp; two round trips, if nobody else does."""
+        for _ in range(TRIES):
+            fields = await self._connection.read_fields(KEY % key, [SAID, *entry.SECTIONS])
+            if fields is None:
+                return None
+            was = dict(zip([SAID, *entry.SECTIONS], fields, strict=True))
+            amended = amend(_record(was))
+            if amended.outcome == "repeated":
+                return amended.outcome
+            arguments = [int(MARK_SECONDS * 1000), *_replacements(was, amended.record)]
+            taken = await self._connection.evaluate("amend", AMEND, [KEY % key], arguments)
+            if taken is None:
+                return None
+            if taken:
+                return amended.outcome
+        return None
 
     async def tell(self, keys: Iterable[str]) -> bool:
         """Tell every replica that these profiles were forgotten; return whether Redis took it."""
@@ -156,3 +210,22 @@ def _decoded(name: SectionName, value: bytes) -> AnySection | None:
     except entry.UnreadableEntry:
         logs.cached_value_unreadable(name)
         return None
+
+
+def _record(fields: Mapping[str, bytes | None]) -> Record:
+    """Return what is kept of a profile; what cannot be read is not there."""
+    found = {name: _decoded(name, value) for name in entry.SECTIONS if (value := fields[name]) is not None}
+    sections = {name: section for name, section in found.items() if section is not None}
+    try:
+        return Record(sections, msgspec.msgpack.decode(fields[SAID] or b"\x80", type=dict[str, float]))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Record(sections)
+
+
+def _replacements(was: Mapping[str, bytes | None], record: Record) -> Iterator[Argument]:
+    """Yield the name, the old and the new value of what changes, and of what must not have come meanwhile."""
+    values: dict[str, bytes] = {name: entry.encode(section) for name, section in record.sections.items()}
+    values[SAID] = msgspec.msgpack.encode(record.said)
+    for name, old in was.items():
+        if old is None or old != values.get(name):
+            yield from (name, old or b"", values.get(name, b""))

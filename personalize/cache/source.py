@@ -6,17 +6,20 @@ deadline; when that fails, what was last known is served, and where nothing was,
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from cachetools import TTLCache
 
 from personalize.cache.aliases import Aliases
+from personalize.cache.amendment import Amendment, Outcome
 from personalize.cache.entry import SECTIONS, Ages
 from personalize.cache.flights import NOTHING, Flight, Landing
 from personalize.cache.memory import MemoryStore
+from personalize.cache.persons import Persons
 from personalize.cache.reads import Order, ProfileReader, Reads
+from personalize.cache.revisions import Revisions
 from personalize.cache.store import Alone, SharedStore, Stamp
 from personalize.cache.tiers import Found, Tiers
 from personalize.errors import Shed
@@ -36,9 +39,6 @@ REFRESH_PAUSE = 1.0
 SETBACK_SECONDS = 60.0
 MAX_SETBACKS = 50_000
 """For how long, and of how many sections, it is remembered that the last attempt was in vain."""
-
-MAX_LEARNT = 500
-"""Keys that one forgetting may reach beyond the ids that it names."""
 
 _URGENCY = {"server": 0, "page": 1, "refresh": 2}
 
@@ -87,13 +87,15 @@ class CachedSource:
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = memory
-        self._shared = shared or Alone()
-        self._tiers = Tiers(memory, self._shared, ages=ages, metrics=metrics, clock=clock)
-        self._reads = Reads(reader, self._tiers, self._shared, clock=clock)
+        shared = shared or Alone()
+        self._tiers = Tiers(memory, shared, ages=ages, metrics=metrics, clock=clock)
+        self._reads = Reads(reader, self._tiers, shared, clock=clock)
+        self._persons = Persons(shared, Aliases(renew=ages.stale / 2), self._reads.hold)
+        self._revisions = Revisions(
+            memory, shared, self._persons, leave=self._leave, ages=ages, metrics=metrics, clock=clock
+        )
         self._pseudonyms = pseudonyms
         self._metrics = metrics
-        self._aliases = Aliases()
         self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS)
 
     async def fetch(self, ask: Ask) -> Snapshot:
@@ -110,8 +112,8 @@ class CachedSource:
             for name, one in found.items()
         }
         snapshot = _snapshot(served)
-        if ask.aliases and snapshot.found:
-            self._learn(key, ask)
+        if ask.aliases and snapshot.found:  # they are one person's, if there is one at all
+            self._persons.learn(key, [self._key(ask.collection, one) for one in ask.aliases])
         return snapshot
 
     async def forget(self, collection: Collection, external_ids: Iterable[ExternalId]) -> bool:
@@ -119,22 +121,20 @@ class CachedSource:
 
         Returns whether all of it is forgotten; what the shared tier did not take may come back from there.
         """
-        named = {self._key(collection, one) for one in external_ids}
-        todo, done, taken = set(named), set[str](), True
-        while todo and len(done) < len(named) + MAX_LEARNT:
-            key = (todo & named or todo).pop()
-            todo.discard(key)
-            done.add(key)
-            related = await self._shared.forget(key)
-            taken = taken and related is not None
-            todo |= ((related or frozenset()) | self._aliases.forget(key)) - done
-            self._drop(key, "here")
-        told = await self._shared.tell(done)
-        return told and taken and not todo
+        return await self._revisions.forget([self._key(collection, one) for one in external_ids])
+
+    async def amend(
+        self, collection: Collection, external_ids: Iterable[ExternalId], amendment: Amendment
+    ) -> Outcome | None:
+        """Amend what is known of a person, in every tier and every replica.
+
+        Returns what happened; `None` when the shared tier did not take all of it.
+        """
+        return await self._revisions.amend([self._key(collection, one) for one in external_ids], amendment)
 
     async def listen(self) -> None:
-        """Drop what other replicas tell to be forgotten, until cancelled."""
-        await self._shared.listen(lambda key: self._drop(key, "fleet"))
+        """Drop what other replicas tell to be forgotten or amended, until cancelled."""
+        await self._revisions.listen()
 
     async def aclose(self) -> None:
         """End all that is under way."""
@@ -144,25 +144,14 @@ class CachedSource:
     def _key(self, collection: Collection, external_id: ExternalId) -> str:
         return self._pseudonyms(collection, str(external_id))
 
-    def _learn(self, key: str, ask: Ask) -> None:
-        """Remember which ids were asked together: they are one person's, if there is one at all."""
-        self._relate(key, [self._key(ask.collection, one) for one in ask.aliases])
-
     def _learn_ids(self, order: Order, section: AnySection) -> None:
         """Remember which ids Segment says to be one person's."""
         told = section.content if isinstance(section.content, tuple) else ()
         ids = [one for one in told if isinstance(one, ExternalId)]
-        self._relate(order.key, [self._key(order.collection, one) for one in ids])
+        self._persons.learn(order.key, [self._key(order.collection, one) for one in ids])
 
-    def _relate(self, key: str, others: Sequence[str]) -> None:
-        for mine, theirs in ((key, others), *((other, [key]) for other in others)):
-            if new := self._aliases.learn(mine, theirs):
-                self._reads.hold(self._shared.relate(mine, new))
-
-    def _drop(self, key: str, origin: str) -> None:
-        """Forget a profile in this process, with what is on its way."""
-        self._metrics.invalidations.labels(origin).inc()
-        self._memory.drop(key)
+    def _leave(self, key: str) -> None:
+        """Let go of what is on its way to a profile, and of how earlier attempts went."""
         self._tiers.leave(key)
         self._reads.leave(key)
         for name in SECTIONS:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from personalize.cache.amendment import Amend, Outcome
 from personalize.model import AnySection, SectionName
 
 Stamp: TypeAlias = bytes
-"""A profile's mark in the shared tier, which changes whenever the profile is forgotten; empty if it never was."""
+"""A profile's mark in the shared tier, which changes whenever it is forgotten or amended; empty if it never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,23 @@ class SharedStore(Protocol):
         """Remember that other profiles' keys stand for the same person; the first ones stay."""
         ...
 
-    async def forget(self, key: str) -> frozenset[str] | None:
-        """Forget a profile and change its stamp; return the keys that stood for the same person, `None` on failure."""
+    async def related(self, key: str) -> frozenset[str] | None:
+        """Return the keys that stand for the same person; `None` when the tier does not answer."""
+        ...
+
+    async def part(self, key: str) -> bool:
+        """Forget which keys stood for the same person; return whether that was taken."""
+        ...
+
+    async def forget(self, key: str) -> bool:
+        """Forget a profile and change its stamp; return whether that was taken."""
+        ...
+
+    async def amend(self, key: str, amend: Amend) -> Outcome | None:
+        """Keep what an amendment makes of a profile, and change its stamp; `None` when that was not taken.
+
+        Between looking and keeping nobody else changes anything: else it looks again.
+        """
         ...
 
     async def tell(self, keys: Iterable[str]) -> bool:
@@ -89,9 +105,21 @@ class Alone:
     async def relate(self, key: str, others: Iterable[str]) -> None:
         """Keep nothing."""
 
-    async def forget(self, key: str) -> frozenset[str] | None:  # noqa: ARG002 -- the protocol's
-        """Have nothing to forget."""
+    async def related(self, key: str) -> frozenset[str] | None:  # noqa: ARG002 -- the protocol's
+        """Know nobody."""
         return frozenset()
+
+    async def part(self, key: str) -> bool:  # noqa: ARG002 -- the protocol's
+        """Have nobody to part."""
+        return True
+
+    async def forget(self, key: str) -> bool:  # noqa: ARG002 -- the protocol's
+        """Have nothing to forget."""
+        return True
+
+    async def amend(self, key: str, amend: Amend) -> Outcome | None:  # noqa: ARG002 -- the protocol's
+        """Have nothing to amend."""
+        return "uncached"
 
     async def tell(self, keys: Iterable[str]) -> bool:  # noqa: ARG002 -- the protocol's
         """Have nobody to tell."""

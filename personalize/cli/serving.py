@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import secrets
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Annotated, BinaryIO
 
 import typer
+from pydantic import SecretStr
 from rich.progress import wrap_file
 
 from personalize import sandbox, server, settings
@@ -21,6 +23,14 @@ SANDBOX_KEY_NAME = "sandbox"
 SANDBOX_USER = "user_id=ada"
 SANDBOX_ACCOUNT = "group_id=acme"
 SANDBOX_VISITOR = "anonymous_id=5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
+
+EVENTS_AT_ONCE = ("last-viewed-not-purchased.ttl=1s", "event-timeline.ttl=1s")
+"""Segment pushes computed traits and audiences, not events: a demonstration reads those again after a second."""
+
+UNTOLD = (
+    "Several workers without PERSONALIZE_REDIS_URL cannot tell each other what changes: pages show it once\n"
+    "PERSONALIZE_CACHE_TTL is over.\n"
+)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)]
@@ -62,11 +72,20 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *
     ):
         service_url, sandbox_url = _url(host, listener), _url("127.0.0.1", sandbox_listener)
         loaded = sandbox_settings(sandbox_url)
+        loaded = _wired(loaded, workers)
         service = server.Service(loaded, workers=workers)
-        stand_in = sandbox.create_sandbox(base_url=sandbox_url, service_url=service_url)
+        secret = loaded.webhook_secret
+        stand_in = sandbox.create_sandbox(
+            base_url=sandbox_url,
+            service_url=service_url,
+            webhook_url=f"{service_url}/webhooks/segment" if secret else None,
+            webhook_secret=secret.get_secret_value() if secret else None,
+        )
         key = SANDBOX_API_KEY if SANDBOX_KEY_NAME in dict(loaded.api_keys) else "<your API key>"
         calls = [_curl(service_url, recipe, key) for recipe in service.recipes.values()]
         typer.echo(_welcome(service_url, sandbox_url, calls))
+        if secret is None:
+            typer.echo(UNTOLD)
         with server.companion(stand_in, sandbox_listener):
             service.run(listener, reload=reload)
 
@@ -133,7 +152,6 @@ def sandbox_settings(url: str) -> Settings:
         defaults={
             PREFIX + "API_KEYS": f"{SANDBOX_KEY_NAME}:sha256:{hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()}",
             PREFIX + "BROWSER_TTL": "0s",
-            PREFIX + "CACHE_TTL": "1s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
             PREFIX + "REVALIDATE_TTL": "1s",
@@ -144,8 +162,21 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "SPACE_ID": sandbox.SPACE,
         },
     )
+    if "shipped" in loaded.recipes and not loaded.overrides:
+        loaded = loaded.model_copy(update={"overrides": EVENTS_AT_ONCE})
     demo = (url, url.replace("127.0.0.1", "localhost"))
     return loaded.model_copy(update={"allowed_origins": (*loaded.allowed_origins, *demo)})
+
+
+def _wired(loaded: Settings, workers: int) -> Settings:
+    """Return settings with a secret made for this run, so that the sandbox can push what changes.
+
+    It stays off where several workers could not tell each other what one of them is told.
+    """
+    alone = (loaded.fleet_size or workers) == 1
+    if loaded.webhook_secret is not None or not (alone or loaded.redis_url):
+        return loaded
+    return loaded.model_copy(update={"webhook_secret": SecretStr(secrets.token_urlsafe())})
 
 
 def _url(host: str, listener: socket.socket) -> str:

@@ -6,7 +6,7 @@ to do without.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any, TypeAlias, TypeVar, cast
@@ -110,6 +110,10 @@ class Connection:
         return await self._bounded(
             "read", lambda: cast("Awaitable[list[bytes | None]]", self._client.hmget(key, list(fields)))
         )
+
+    async def members(self, key: str) -> Collection[bytes] | None:
+        """Return a set's members; none of a set that is not there."""
+        return await self._bounded("members", lambda: cast("Awaitable[Collection[bytes]]", self._client.smembers(key)))
 
     async def evaluate(
         self, operation: str, script: Script, keys: Sequence[str], args: Sequence[Argument]

@@ -159,6 +159,42 @@ def invalidations_heard() -> None:
     _log.info("invalidations_heard")
 
 
+def person_erased(ids: int, by: str, request_id: str) -> None:
+    """A person was erased on the order of one of our servers, by its key's name, or of Segment: an audit line."""
+    _log.info("person_erased", ids=ids, by=by, request_id=request_id)
+
+
+def person_not_erased(ids: int, by: str, request_id: str) -> None:
+    """A person could not be erased everywhere; whoever ordered it was told to try again."""
+    _log.warning("person_not_erased", ids=ids, by=by, request_id=request_id)
+
+
+def webhook_refused() -> None:
+    """A call of the webhook was not signed with the secret: somebody else's, or the secrets differ."""
+    more = _sparingly("webhook_refused", "")
+    if more is not None:
+        _log.warning("webhook_refused", setting="PERSONALIZE_WEBHOOK_SECRET", **more)
+
+
+def webhook_busy() -> None:
+    """Too many pushed changes wait: Segment was told to send them again."""
+    more = _sparingly("webhook_busy", "")
+    if more is not None:
+        _log.warning("webhook_busy", **more)
+
+
+def webhook_change_lost() -> None:
+    """Redis did not take a pushed change, however often: what is cached is as old as its age says."""
+    more = _sparingly("webhook_change_lost", "")
+    if more is not None:
+        _log.warning("webhook_change_lost", **more)
+
+
+def webhook_broke(error: BaseException) -> None:
+    """A pushed call could not be worked off for an unexpected exception: a defect of the service."""
+    _log.error("webhook_broke", **_described(error))
+
+
 def cached_value_unreadable(section: str) -> None:
     """A value in Redis does not decode: it counts as absent."""
     more = _sparingly("cached_value_unreadable", section)

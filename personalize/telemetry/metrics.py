@@ -77,6 +77,14 @@ class Metrics:
             "1 while the process hears which profiles other replicas forget.",
             registry=registry,
         )
+        self.webhook_messages = Counter(
+            "personalize_webhook_messages_total",
+            "Messages pushed by Segment, by what they are about (trait, audience, delete, other) and what became of "
+            "them: written, invalidated, repeated, uncached, unread, late, ignored, erased, failed; or of a whole "
+            "call: refused, busy.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self.redis_failures = Counter(
             "personalize_redis_failures_total", "Redis operations that failed.", ["operation"], registry=registry
         )

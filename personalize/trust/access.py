@@ -39,6 +39,17 @@ def identify(authorization: str | None, keys: ApiKeys) -> Caller:
     return Caller(server=keys.name_of(match[1]))
 
 
+def require_server(caller: Caller) -> str:
+    """Return the name of the key by which one of our own servers asks.
+
+    Raises:
+        BadCredentials: it is none of them.
+    """
+    if caller.server is None:
+        raise BadCredentials("This is for servers: send an API key as `Authorization: Bearer <key>`.")
+    return caller.server
+
+
 def authorize(recipe: AnyRecipe, visitor: Visitor, caller: Caller) -> None:
     """Let a caller ask a recipe about a visitor.
 

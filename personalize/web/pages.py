@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from personalize.engine import Call, Outcome
-from personalize.errors import BadParameter, BodyTooLarge, PersonalizeError, UnknownRecipe, UnsupportedMediaType
+from personalize.errors import BadParameter, PersonalizeError, UnknownRecipe, UnsupportedMediaType
 from personalize.trust import access
 from personalize.trust.access import Caller
-from personalize.web import page, params, responses
+from personalize.web import bodies, page, params, responses
 from personalize.web.desk import Desk
 from personalize.web.page import Entry, Page
 
@@ -98,15 +98,7 @@ async def _body(request: Request) -> bytes:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType("Send the body as `application/json`.")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > page.MAX_BODY:
-                raise BodyTooLarge(f"The body is larger than {page.MAX_BODY // 1024} KiB.")
-    except ClientDisconnect:
-        raise BadParameter("body", "ended before it was whole.") from None
-    return bytes(body)
+    return await bodies.read(request, page.MAX_BODY)
 
 
 def _result(outcome: Outcome | None, refusal: PersonalizeError | None) -> dict[str, Any]:

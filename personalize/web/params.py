@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from personalize.declare import NO_DEFAULT
 from personalize.errors import BadParameter
-from personalize.model import Collection, Visitor
+from personalize.model import Collection, ExternalId, Visitor
 from personalize.registry import AnyRecipe
 from personalize.trust.ids import IdRules
 
@@ -65,6 +65,23 @@ def visitor_of(given: Mapping[str, str | None], rules: IdRules) -> Visitor:
     ids = {name: rules.checked(name, name, value).value for name in ID_FIELDS if (value := given.get(name))}
     other = given.get("external_id")
     return Visitor(**ids, external_id=rules.parsed("external_id", other) if other else None)
+
+
+def people(query_string: bytes, rules: IdRules) -> dict[Collection, list[ExternalId]]:
+    """Return all ids that a query string names, each as often as it likes, by their collections.
+
+    Raises:
+        BadParameter: names the field that is missing, unknown or no id.
+    """
+    found: dict[Collection, list[ExternalId]] = {}
+    for name, value in _pairs(query_string):
+        if name not in VISITOR_FIELDS:
+            raise BadParameter(name, f"is not an id.{suggestion(name, VISITOR_FIELDS)}")
+        one = rules.parsed(name, value) if name == "external_id" else rules.checked(name, name, value)
+        found.setdefault("accounts" if name == "group_id" else "users", []).append(one)
+    if not found:
+        raise BadParameter("user_id", "or another id is required: say whom this is about.")
+    return found
 
 
 def require(visitor: Visitor, collection: Collection) -> None:

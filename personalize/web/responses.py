@@ -96,9 +96,17 @@ def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
     return _json(body, status_code=code, headers={"Cache-Control": NO_STORE})
 
 
+def done() -> Response:
+    """Return that something was done of which there is nothing to say."""
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": NO_STORE, **PROTECTED})
+
+
 def problem(error: PersonalizeError, request: Request) -> Response:
-    """Return an error as RFC 9457 problem details."""
-    return problem_of(error.status, error.code, str(error), request)
+    """Return an error as RFC 9457 problem details, with when to try again if that is known."""
+    answered = problem_of(error.status, error.code, str(error), request)
+    if error.again_after is not None:
+        answered.headers["Retry-After"] = str(error.again_after)
+    return answered
 
 
 def problem_of(code: int, word: str, detail: str, request: Request) -> Response:

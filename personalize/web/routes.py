@@ -11,26 +11,42 @@ from starlette.routing import BaseRoute, Route
 
 from personalize.errors import PersonalizeError
 from personalize.web import docs, responses
+from personalize.web.erasure import ErasureAnswers
 from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
+from personalize.web.webhook import Webhook
 
 
 def routes(
-    recipes: RecipeAnswers, pages: PageAnswers, operations: Operations, described: Mapping[str, Any]
+    recipes: RecipeAnswers,
+    pages: PageAnswers,
+    erasure: ErasureAnswers,
+    webhook: Webhook | None,
+    operations: Operations,
+    described: Mapping[str, Any],
 ) -> list[BaseRoute]:
     """Return the route table; a path that is not exactly one of these is a 404.
 
     `described` is the OpenAPI document of all this.
     """
+    pushed = [] if webhook is None else [Route("/webhooks/segment", webhook.post, methods=["POST"])]
     return [
         Route("/api/personalize", pages.answer, methods=["GET", "POST"]),
+        Route("/api/profiles", erasure.delete, methods=["DELETE"]),
+        Route("/api/profiles", only_deleted, methods=["GET"]),  # else it would pass for a recipe of that name
         Route("/api/{recipe}", recipes.get, methods=["GET"]),
+        *pushed,
         *docs.routes(described),
         Route("/livez", operations.livez, methods=["GET"]),
         Route("/readyz", operations.readyz, methods=["GET"]),
         Route("/metrics", operations.metrics, methods=["GET"]),
     ]
+
+
+async def only_deleted(_: Request) -> Response:
+    """Refuse to show profiles."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "DELETE"})
 
 
 async def failed(request: Request, error: Exception) -> Response:

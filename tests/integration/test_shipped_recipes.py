@@ -28,7 +28,10 @@ AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """Return a service with its sandbox that remembers for as long as it would remember a space."""
-    ages = {"PERSONALIZE_CACHE_TTL": "300s", "PERSONALIZE_REVALIDATE_TTL": "600s"}
+    ages = {
+        "PERSONALIZE_REVALIDATE_TTL": "600s",
+        "PERSONALIZE_OVERRIDES": "last-viewed-not-purchased.ttl=60s",
+    }
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=ages) as run:
         service, sandbox = wait_for_urls(run, 2)
         yield Site(service, sandbox, run)

@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from personalize import settings
 from personalize.app import create_app
-from personalize.errors import RecipeLoadError, SettingsError
+from personalize.errors import ConfigurationError, RecipeLoadError, SettingsError
 from personalize.testing import API_KEY, RecordingProfileApi, client_of, service
 from tests.conftest import free_port
 from tests.distributions import distribution
@@ -294,3 +294,22 @@ async def test_no_secret_is_told(api: RecordingProfileApi, told: list[EventDict]
         answers = [await client.get(path) for path in (POSTS, "/metrics", "/readyz", "/api/x", "/nowhere")]
     shown = f"{told} {[(one.text, one.headers) for one in answers]}"
     assert not [secret for secret in (TOKEN, API_KEY, "user_id:ada", "user_id=ada") if secret in shown]
+
+
+@pytest.mark.parametrize(
+    ("named", "refused"),
+    [
+        ({"FLEET_SIZE": "2"}, True),
+        ({"FLEET_SIZE": "1"}, False),
+        ({}, False),
+        ({"FLEET_SIZE": "2", "REDIS_URL": "redis://127.0.0.1:1"}, False),
+    ],
+)
+def test_several_processes_need_redis_for_what_is_pushed(named: dict[str, str], *, refused: bool) -> None:
+    """A change reaches one of them, and they could not tell each other."""
+    loaded = settings_of(WEBHOOK_SECRET="fake-secret-of-the-webhook", **named)
+    if not refused:
+        create_app(loaded)
+        return
+    with pytest.raises(ConfigurationError, match=r"PERSONALIZE_WEBHOOK_SECRET: .* set PERSONALIZE_REDIS_URL"):
+        create_app(loaded)

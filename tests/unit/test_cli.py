@@ -301,7 +301,8 @@ def test_the_sandbox_needs_no_settings() -> None:
     loaded = serving.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, (f"{SANDBOX}/blog/feed.xml",))
-    assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (1.0, 0.0, "console")
+    assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (300.0, 0.0, "console")
+    assert loaded.overrides == ("last-viewed-not-purchased.ttl=1s", "event-timeline.ttl=1s")
     assert loaded.allowed_origins == (SANDBOX, "http://localhost:8100")
     assert loaded.api_keys == (("sandbox", hashlib.sha256(b"sandbox-api-key").digest()),)
 

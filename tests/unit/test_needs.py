@@ -141,3 +141,19 @@ class TestPlan:
         """Sorted, and each once."""
         spec = EventsSpec((Events("Viewed", "Ordered"), Events("Added", "Viewed")), 300)
         assert spec.names == ("Added", "Ordered", "Viewed")
+
+
+@pytest.mark.parametrize(
+    ("needs", "trait", "audience"),
+    [
+        ((), False, False),
+        ((Trait("plan"),), True, True),
+        ((Trait("city"), Events("Viewed")), False, False),
+        ((AllTraits(),), True, True),
+        ((Audiences(),), False, True),
+    ],
+)
+def test_a_plan_knows_whether_a_trait_is_read(needs: tuple[ProfileNeed, ...], *, trait: bool, audience: bool) -> None:
+    """By its name, among all, or as an audience; an account's are another matter."""
+    plan = Plan([wants(*needs), wants(Trait("plan"), collection="accounts")], ttl_max=300)
+    assert [plan.reads("plan", audience=one) for one in (False, True)] == [trait, audience]

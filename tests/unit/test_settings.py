@@ -45,6 +45,7 @@ DEFAULTS: dict[str, object] = {
     "hash_key": None,
     "allowed_origins": (),
     "api_keys": (),
+    "webhook_secret": None,
     "id_types": (),
     "pii_ids": False,
     "lowercase_external_ids": False,
@@ -110,6 +111,7 @@ def test_two_settings_are_enough() -> None:
         ("API_KEYS", f"sha256:{digest(KEY).hex().upper()}", (("key1", digest(KEY)),)),
         ("API_KEYS", f"web:sha256:{digest(KEY).hex()}", (("web", digest(KEY)),)),
         ("API_KEYS", "a" * 16, (("key1", digest("a" * 16)),)),
+        ("WEBHOOK_SECRET", "sixteen-letters-", "sixteen-letters-"),
         ("ID_TYPES", "android_idfa, ios_idfa", ("android_idfa", "ios_idfa")),
         ("PII_IDS", "true", True),
         ("LOWERCASE_EXTERNAL_IDS", "yes", True),
@@ -165,6 +167,7 @@ NO_FILE = "there is no readable file"
         ("REDIS_URL", "cache:6379", REDIS),
         ("REDIS_URL", "http://cache:6379", REDIS),
         ("HASH_KEY", "fifteen-letters", "write 16 characters or more."),
+        ("WEBHOOK_SECRET", "fifteen-letters", "write 16 characters or more."),
         ("ALLOWED_ORIGINS", "*", ORIGIN),
         ("ALLOWED_ORIGINS", "null", ORIGIN),
         ("ALLOWED_ORIGINS", "blog.example.com", ORIGIN),
@@ -324,6 +327,7 @@ def test_a_blank_value_counts_as_unset(blank: str) -> None:
         ("REDIS_URL", "redis://:password-of-a-file@cache"),
         ("HASH_KEY", "hash-key-of-a-file"),
         ("API_KEYS", f"web:{KEY}"),
+        ("WEBHOOK_SECRET", "webhook-secret-of-a-file"),
     ],
 )
 def test_a_secret_may_come_from_a_file(secret: str, text: str, tmp_path: Path) -> None:
@@ -402,6 +406,7 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
 def test_a_secret_and_its_file_are_not_both_set(secret: str, tmp_path: Path) -> None:
     """Which of two would count is nothing to guess."""
     values = {"ACCESS_TOKEN": "t", "REDIS_URL": "redis://cache", "HASH_KEY": "h" * 16, "API_KEYS": KEY}
+    values["WEBHOOK_SECRET"] = "w" * 16
     file = tmp_path / "secret"
     file.write_text(values[secret])
     assert problems_of(**{secret: values[secret], f"{secret}_FILE": str(file)}) == [
@@ -461,7 +466,11 @@ CANARY = "canary-value-never-shown"
 def secretive() -> Settings:
     """Return settings whose every secret holds the canary."""
     return settings_of(
-        ACCESS_TOKEN=CANARY, REDIS_URL=f"redis://:{CANARY}@cache", HASH_KEY=CANARY, API_KEYS=f"web:{CANARY}"
+        ACCESS_TOKEN=CANARY,
+        REDIS_URL=f"redis://:{CANARY}@cache",
+        HASH_KEY=CANARY,
+        API_KEYS=f"web:{CANARY}",
+        WEBHOOK_SECRET=CANARY,
     )
 
 
@@ -492,6 +501,7 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_HASH_KEY": MASK,
         "PERSONALIZE_ALLOWED_ORIGINS": "https://a.example, https://b.example",
         "PERSONALIZE_API_KEYS": f"web:{MASK}",
+        "PERSONALIZE_WEBHOOK_SECRET": MASK,
         "PERSONALIZE_ID_TYPES": "",
         "PERSONALIZE_PII_IDS": "false",
         "PERSONALIZE_LOWERCASE_EXTERNAL_IDS": "false",

@@ -5,7 +5,7 @@ from typing import Any
 
 from personalize.registry import Registry
 from personalize.trust.ids import IdRules
-from personalize.web.openapi import headers, operations, problems
+from personalize.web.openapi import changes, headers, operations, problems
 from personalize.web.openapi.page import page_item
 from personalize.web.openapi.recipes import recipe_item
 from personalize.web.openapi.schemas import Schemas
@@ -26,16 +26,18 @@ is one of them. Answers may be kept for as long as `Cache-Control` says, and ask
 TAGS = [
     {"name": "recipes", "description": "One recipe about one visitor."},
     {"name": "pages", "description": "Several recipes about one visitor."},
+    {"name": "changes", "description": "People who are to be forgotten, and what has changed of them."},
     {"name": "operations", "description": "For those who run the service."},
 ]
 
 
-def document(recipes: Registry, rules: IdRules) -> dict[str, Any]:
+def document(recipes: Registry, rules: IdRules, *, webhook: bool = False) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service.
 
     Args:
         recipes: those that are loaded, one path each.
         rules: which ids may be asked about.
+        webhook: whether Segment pushes changes.
     """
     schemas = Schemas()
     problem = schemas.of(Problem, owner=problems.OTHER)
@@ -46,13 +48,14 @@ def document(recipes: Registry, rules: IdRules) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Personalize", "version": version("personalize"), "description": ABOUT},
         "tags": TAGS,
-        "paths": {**items, "/api/personalize": page, **operations.items()},
+        "paths": {**items, "/api/personalize": page, **changes.items(rules, webhook=webhook), **operations.items()},
         "components": {
             "schemas": schemas.components,
             "responses": problems.components(problem),
             "headers": headers.COMPONENTS,
             "securitySchemes": {
-                "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of one of our own servers."}
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of one of our own servers."},
+                **changes.security(webhook=webhook),
             },
         },
     }

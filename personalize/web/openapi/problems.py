@@ -5,7 +5,10 @@ from typing import Any
 from personalize.errors import (
     BadCredentials,
     BadParameter,
+    BadSignature,
     BodyTooLarge,
+    Busy,
+    NotErased,
     PersonalizeError,
     ProofRequired,
     RecipeFailed,
@@ -14,7 +17,10 @@ from personalize.errors import (
 from personalize.web.openapi import headers
 from personalize.web.responses import PROBLEM_JSON
 
-DESCRIBED = (BadParameter, BadCredentials, ProofRequired, BodyTooLarge, UnsupportedMediaType, RecipeFailed)
+DESCRIBED = (
+    *(BadParameter, BadCredentials, ProofRequired, BadSignature, BodyTooLarge, UnsupportedMediaType, RecipeFailed),
+    *(NotErased, Busy),
+)
 OTHER = "Problem"
 
 
@@ -33,6 +39,7 @@ def answers(*errors: type[PersonalizeError]) -> dict[str, Any]:
 
 def _response(error: type[PersonalizeError], schema: dict[str, Any]) -> dict[str, Any]:
     extra = headers.named("WWW-Authenticate") if error is BadCredentials else {}
+    extra |= headers.named("Retry-After") if error.again_after is not None else {}
     summary = (error.__doc__ or "").partition("\n")[0]
     return _of(f"`{error.code}`: {summary}", schema, headers.OF_ALL | extra)
 

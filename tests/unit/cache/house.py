@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
 from personalize.cache.source import CachedSource
@@ -101,13 +102,16 @@ class Shared:
     def __init__(self) -> None:
         self.stamps: dict[str, Stamp] = {}
         self.sections: dict[tuple[str, SectionName], AnySection] = {}
-        self.related: dict[str, set[str]] = {}
+        self.related_to: dict[str, set[str]] = {}
+        self.said: dict[str, Mapping[str, float]] = {}
         self.leases: set[tuple[str, str]] = set()
         self.listeners: list[Callable[[str], None]] = []
         self.reads: list[str] = []
         self.writes: list[str] = []
         self.keys: set[str] = set()
         self.away = False
+        self.mute = False
+        self.refused: set[str] = set()
         self.live_since: float | None = float("-inf")
         self.delay = 0.0
         self.gate = asyncio.Event()
@@ -138,22 +142,47 @@ class Shared:
 
     async def relate(self, key: str, others: Iterable[str]) -> None:
         for other in others:
-            if len(self.related.setdefault(key, set())) < MAX_ALIASES:
-                self.related[key].add(other)
+            if len(self.related_to.setdefault(key, set())) < MAX_ALIASES:
+                self.related_to[key].add(other)
 
-    async def forget(self, key: str) -> frozenset[str] | None:
+    async def related(self, key: str) -> frozenset[str] | None:
+        return None if self.away else frozenset(self.related_to.get(key, set()))
+
+    async def part(self, key: str) -> bool:
+        if not self.away:
+            self.related_to.pop(key, None)
+        return not self.away
+
+    async def forget(self, key: str) -> bool:
+        if self.away or key in self.refused:
+            return False
+        self._keep(key, {})
+        return True
+
+    async def amend(self, key: str, amend: Amend) -> Outcome | None:
         if self.away:
             return None
+        found = {name: section for (whose, name), section in self.sections.items() if whose == key}
+        amended = amend(Record(found, self.said.get(key, {})))
+        if amended.outcome != "repeated":
+            self._keep(key, amended.record.sections)
+            self.said[key] = amended.record.said
+        return amended.outcome
+
+    def _keep(self, key: str, sections: Mapping[SectionName, AnySection]) -> None:
+        """Let a profile be nothing else than these sections, under a new stamp."""
         self.stamps[key] = self.stamps.get(key, b"") + b"x"
-        self.sections = {place: section for place, section in self.sections.items() if place[0] != key}
-        return frozenset(self.related.pop(key, set()))
+        self.said.pop(key, None)
+        others = {place: section for place, section in self.sections.items() if place[0] != key}
+        self.sections = others | {(key, name): section for name, section in sections.items()}
 
     async def tell(self, keys: Iterable[str]) -> bool:
-        if not self.away:
-            for key in keys:
-                for heard in self.listeners:
-                    heard(key)
-        return not self.away
+        if self.away or self.mute:
+            return False
+        for key in keys:
+            for heard in self.listeners:
+                heard(key)
+        return True
 
     async def listen(self, heard: Callable[[str], None]) -> None:
         self.listeners.append(heard)

@@ -6,9 +6,25 @@ from collections.abc import AsyncIterator
 import pytest
 
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.amendment import Change, Doubt
+from personalize.cache.persons import MAX_FARTHER
 from personalize.errors import ServerFault
 from personalize.model import ExternalId
-from tests.unit.cache.house import ADA, BOB, BOTH, IDS, TRAITS, Clock, House, Reader, Shared, content, key_of, settled
+from tests.unit.cache.house import (
+    ADA,
+    BOB,
+    BOTH,
+    IDS,
+    NOW,
+    TRAITS,
+    Clock,
+    House,
+    Reader,
+    Shared,
+    content,
+    key_of,
+    settled,
+)
 
 ANONYMOUS = ExternalId("anonymous_id", "a-device")
 PHONE = ExternalId("anonymous_id", "a-phone")
@@ -188,7 +204,7 @@ async def test_ids_of_nobody_are_not_remembered(fleet: Fleet) -> None:
     """Whoever makes up pairs of ids must not fill the tiers with them."""
     fleet.reader.failures["plan"] = ServerFault("no luck")
     await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
-    assert fleet.shared.related == {}
+    assert fleet.shared.related_to == {}
 
 
 async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet) -> None:
@@ -200,13 +216,48 @@ async def test_forgetting_says_when_the_shared_tier_did_not_take_it(fleet: Fleet
     assert content(await fleet.one.fetch()) == {"plan": "new"}
 
 
-async def test_every_id_that_is_named_is_forgotten(fleet: Fleet) -> None:
-    """However many, and before those that were only learnt."""
-    ids = [ExternalId("user_id", f"u{number}") for number in range(700)]
+async def test_all_who_are_named_and_those_learnt_with_them_are_forgotten(fleet: Fleet) -> None:
+    """However many."""
+    ids = [ExternalId("user_id", f"u{number}") for number in range(300)]
+    others = {f"{external_id.value} other {number}" for external_id in ids for number in range(3)}
     for external_id in ids:
-        fleet.shared.related[key_of(external_id)] = {f"{external_id.value} other {number}" for number in range(3)}
-    assert not await fleet.one.source.forget("users", ids), "more was learnt than can be forgotten at once"
-    assert {key_of(external_id) for external_id in ids} <= fleet.shared.stamps.keys()
+        mine = {other for other in others if other.startswith(f"{external_id.value} ")}
+        fleet.shared.related_to[key_of(external_id)] = mine
+    assert await fleet.one.source.forget("users", ids)
+    assert {key_of(external_id) for external_id in ids} | others == fleet.shared.stamps.keys()
+
+
+async def test_a_long_chain_of_made_up_ids_does_not_keep_somebody_from_being_forgotten(fleet: Fleet) -> None:
+    """The nearest are forgotten, and it ends."""
+    for number in range(2 * MAX_FARTHER):
+        fleet.shared.related_to[f"k{number}"] = {f"k{number + 1}"}
+    fleet.shared.related_to[key_of(ADA)] = {"k0"}
+    assert await fleet.one.source.forget("users", [ADA])
+    assert len(fleet.shared.stamps) == 1 + 1 + MAX_FARTHER
+    assert {key_of(ADA), "k0", "k1", f"k{MAX_FARTHER}"} <= fleet.shared.stamps.keys()
+
+
+async def test_what_was_not_taken_can_be_forgotten_by_any_replica(fleet: Fleet) -> None:
+    """Who belongs together is known until all of it is forgotten, also what only one process had learnt."""
+    fleet.shared.away, fleet.shared.live_since = True, None
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    fleet.shared.away = False
+    await fleet.two.fetch(ANONYMOUS)
+    fleet.shared.refused = {key_of(ANONYMOUS)}
+    assert not await fleet.one.source.forget("users", [ADA])
+    fleet.shared.refused = set()
+    assert await fleet.two.source.forget("users", [ADA])
+    assert (fleet.shared.sections, fleet.shared.related_to) == ({}, {})
+
+
+async def test_who_belongs_together_is_learnt_anew_after_a_forgetting(fleet: Fleet) -> None:
+    """By every replica: one that had learnt it before tells the shared tier once more."""
+    await fleet.two.fetch(ADA, aliases=(ANONYMOUS,))
+    assert await fleet.one.source.forget("users", [ADA])
+    await fleet.two.fetch(ADA, aliases=(ANONYMOUS,))
+    await fleet.two.fetch(ANONYMOUS)
+    assert await fleet.one.source.forget("users", [ADA])
+    assert fleet.shared.sections == {}
 
 
 async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
@@ -215,7 +266,7 @@ async def test_made_up_ids_do_not_push_out_the_real(fleet: Fleet) -> None:
     await fleet.one.fetch(ANONYMOUS, aliases=(ADA,))
     for number in range(100):
         await fleet.one.fetch(ADA, aliases=(ExternalId("anonymous_id", f"made up {number}"),))
-    assert len(fleet.shared.related[key_of(ADA)]) <= MAX_ALIASES
+    assert len(fleet.shared.related_to[key_of(ADA)]) <= MAX_ALIASES
     await fleet.one.source.forget("users", [ADA])
     asked = len(fleet.reader.asked)
     await fleet.one.fetch(ANONYMOUS)
@@ -234,3 +285,99 @@ async def test_ids_that_segment_says_to_be_one_persons_are_forgotten_together(fl
     await fleet.one.fetch(ADA, IDS)
     await fleet.one.fetch(ANONYMOUS)
     assert len(fleet.reader.asked) == asked + 2
+
+
+def plan(value: str, at: float = NOW + 1) -> Change:
+    return Change("plan", value, at)
+
+
+async def test_a_pushed_value_is_what_every_replica_serves_next(fleet: Fleet) -> None:
+    """Without a read, and with the age that it had."""
+    await fleet.one.fetch(sections=BOTH)
+    await fleet.two.fetch(sections=BOTH)
+    fleet.clock.now += 50
+    assert await fleet.one.source.amend("users", [ADA], plan("pro")) == "written"
+    for house in (fleet.two, fleet.one):
+        snapshot = await house.fetch(sections=TRAITS)
+        assert (content(snapshot), snapshot.fresh_for) == ({"plan": "pro"}, 250)
+    assert len(fleet.reader.asked) == 2
+
+
+async def test_an_older_value_does_not_come_back(fleet: Fleet) -> None:
+    """Whichever replica is told, in whatever order, and however often."""
+    await fleet.one.fetch()
+    fleet.clock.now += 50
+    news = [plan("new", NOW + 2), plan("old", NOW + 1), plan("new", NOW + 2)]
+    outcomes = [
+        await house.source.amend("users", [ADA], change)
+        for change, house in zip(news, (fleet.one, fleet.two, fleet.two), strict=True)
+    ]
+    assert outcomes == ["written", "repeated", "repeated"]
+    assert content(await fleet.one.fetch()) == content(await fleet.two.fetch()) == {"plan": "new"}
+    assert len(fleet.reader.asked) == 1
+
+
+async def test_a_read_that_was_under_way_does_not_bring_back_the_old_value(fleet: Fleet) -> None:
+    """In no replica; whoever comes after the change reads anew."""
+    fleet.reader.gate.clear()
+    before = [asyncio.create_task(house.fetch()) for house in (fleet.one, fleet.two)]
+    await fleet.reader.reached.wait()
+    await settled()
+    assert await fleet.two.source.amend("users", [ADA], plan("pro")) == "uncached"
+    fleet.reader.tells = lambda _: "pro"
+    after = asyncio.create_task(fleet.one.fetch())
+    await settled()
+    fleet.reader.gate.set()
+    await asyncio.gather(*before)
+    assert content(await after) == {"plan": "pro"}
+    assert content(await fleet.one.fetch()) == content(await fleet.two.fetch()) == {"plan": "pro"}
+
+
+async def test_ids_seen_together_get_no_value_but_are_read_anew(fleet: Fleet) -> None:
+    """Anybody can put somebody else's id beside his own: what is his must not be shown to them."""
+    await fleet.one.fetch(ADA, aliases=(ANONYMOUS,))
+    await fleet.one.fetch(ANONYMOUS)
+    fleet.clock.now += 50
+    assert await fleet.two.source.amend("users", [ADA], plan("pro")) == "written"
+    fleet.reader.tells = lambda _: "theirs"
+    assert content(await fleet.one.fetch(ADA)) == {"plan": "pro"}
+    assert content(await fleet.one.fetch(ANONYMOUS)) == {"plan": "theirs"}
+    assert len(fleet.reader.asked) == 3
+
+
+async def test_what_is_in_doubt_is_read_first_and_kept_for_when_that_fails(fleet: Fleet) -> None:
+    """In every replica."""
+    await fleet.one.fetch()
+    await fleet.two.fetch()
+    assert await fleet.one.source.amend("users", [ADA], Doubt()) == "invalidated"
+    fleet.reader.failures["plan"] = ServerFault("no luck")
+    snapshot = await fleet.two.fetch()
+    assert (content(snapshot), snapshot.failed) == ({"plan": ADA.value}, frozenset({"traits"}))
+    fleet.reader.failures.clear()
+    fleet.reader.tells = lambda _: "new"
+    await fleet.two.fetch()
+    assert content(await fleet.one.fetch()) == {"plan": "new"}
+
+
+async def test_a_change_that_the_shared_tier_did_not_take_is_not_done(fleet: Fleet) -> None:
+    """This process lets go of what it has; a second try does it."""
+    await fleet.one.fetch()
+    fleet.shared.away = True
+    assert await fleet.one.source.amend("users", [ADA], plan("pro")) is None
+    assert fleet.one.memory.read(key_of(ADA), "traits") is None
+    fleet.shared.away = False
+    fleet.clock.now += 50
+    assert await fleet.one.source.amend("users", [ADA], plan("pro")) == "written"
+
+
+async def test_what_could_not_be_told_is_told_with_the_next_try(fleet: Fleet) -> None:
+    """Though by then there is nothing else to do: the others have to hear of it."""
+    await fleet.one.fetch()
+    await fleet.two.fetch()
+    fleet.clock.now += 50
+    fleet.shared.mute = True
+    assert await fleet.one.source.amend("users", [ADA], plan("pro")) is None
+    assert content(await fleet.two.fetch()) == {"plan": ADA.value}
+    fleet.shared.mute = False
+    assert await fleet.one.source.amend("users", [ADA], plan("pro")) == "repeated"
+    assert content(await fleet.two.fetch()) == {"plan": "pro"}

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from personalize.cache import reads, source
+from personalize.cache.amendment import Change, Doubt
 from personalize.errors import ProfileNotFound, ServerFault
 from personalize.model import Collection, ExternalId
 from personalize.needs import SectionSpec
@@ -27,13 +28,15 @@ replicas = st.integers(0, 1)
 fetch = st.tuples(st.just("fetch"), replicas, visitors)
 land = st.tuples(st.just("land"), st.integers(0, 2), st.sampled_from(["answer", "answer", "fail", "unknown"]))
 forget = st.tuples(st.just("forget"), replicas, visitors)
+push = st.tuples(st.just("push"), replicas, visitors)
+doubt = st.tuples(st.just("doubt"), replicas, visitors)
 crowd_out = st.tuples(st.just("crowd out"), replicas, visitors)
 step = st.tuples(st.just("step"), st.sampled_from([1.0, 29.0, 301.0, 601.0, 90_000.0, -3600.0]), st.none())
 hear = st.tuples(st.just("hear"), st.booleans(), st.none())
 away = st.tuples(st.just("away"), st.booleans(), st.none())
 
-usual = st.one_of(fetch, land, forget)
-steps = st.lists(st.one_of(usual, usual, usual, crowd_out, step, hear, away), min_size=8, max_size=40)
+usual = st.one_of(fetch, land, forget, push)
+steps = st.lists(st.one_of(usual, usual, usual, doubt, crowd_out, step, hear, away), min_size=8, max_size=40)
 """What can happen; the usual things often enough for them to meet in every order."""
 
 
@@ -75,6 +78,8 @@ class World:
     clock: Clock = field(default_factory=Clock)
     pages: list[asyncio.Task[None]] = field(default_factory=list)
     forgotten_at: dict[ExternalId, int] = field(default_factory=dict)
+    changed_at: dict[ExternalId, int] = field(default_factory=dict)
+    pushed: int = 0
 
     def __post_init__(self) -> None:
         self.houses = [House(self.shared, self.clock, self.api) for _ in range(2)]
@@ -88,6 +93,8 @@ class World:
             self.api.land(first, second)
         elif what == "forget":
             await self.forget(self.houses[first], second)
+        elif what in {"push", "doubt"}:
+            await self.amend(self.houses[first], second, certain=what == "push")
         elif what == "step":
             self.clock.now += first
         elif what == "hear":
@@ -105,6 +112,7 @@ class World:
         A replica that heard nothing and can ask nobody serves what it knows: nothing else can be right there.
         """
         since, away = self.forgotten_at.get(visitor, 0), self.shared.away
+        changed = self.changed_at.get(visitor, 0)
         deadline = asyncio.get_running_loop().time() + 3600
         snapshot = await house.source.fetch(Ask("users", visitor, TRAITS, deadline))
         section = snapshot.sections.get("traits")
@@ -115,12 +123,26 @@ class World:
             whose, number = section.content["plan"].split(" ")
             assert whose == visitor.value, "another visitor's"
             assert int(number) > since or away, "forgotten"
+            assert int(number) > changed or away or snapshot.failed, "changed"
 
     async def forget(self, house: House, visitor: ExternalId) -> None:
         """Forget, and remember the last read that was begun before: it and those before it are gone for good."""
         before = self.api.number
         if await house.source.forget("users", [visitor]):
             self.forgotten_at[visitor] = before
+
+    async def amend(self, house: House, visitor: ExternalId, *, certain: bool) -> None:
+        """Push a value, numbered as a read is, or a doubt: what was read before is not served from then on.
+
+        A value that came too late to count changes nothing.
+        """
+        before = self.api.number
+        self.api.number += 1
+        self.pushed += 1
+        at = self.clock.now + self.pushed / 1e6
+        change = Change("plan", f"{visitor.value} {self.api.number}", at)
+        if await house.source.amend("users", [visitor], change if certain else Doubt()) not in {None, "repeated"}:
+            self.changed_at[visitor] = before
 
     async def hear(self, *, hearing: bool) -> None:
         """Let messages between the replicas be lost, or be heard again: from then on."""

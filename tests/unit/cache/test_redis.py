@@ -1,6 +1,6 @@
 """The shared tier on a real Redis: keys, fields, expiry, stamps, and values that cannot be read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,12 +9,13 @@ from structlog.testing import capture_logs
 
 from personalize.cache import entry
 from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.amendment import Amend, Amended, Record
 from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.store import Known
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
-from personalize.model import EventHistory, Section, Traits
+from personalize.model import AnySection, EventHistory, Section, SectionName, Traits
 from personalize.telemetry.metrics import Metrics
 from tests.processes import until
 from tests.redises import Server, needs_redis
@@ -92,7 +93,7 @@ async def test_a_value_that_cannot_be_read_is_absent(store: RedisStore, server: 
 async def test_forgetting_leaves_nothing_but_a_stamp(store: RedisStore, server: Server) -> None:
     """A new one each time, which itself expires."""
     await store.write("ada", "traits", PLAN, b"")
-    assert await store.forget("ada") == frozenset()
+    assert await store.forget("ada")
     first = await store.read("ada", ["traits"])
     await store.forget("ada")
     second = await store.read("ada", ["traits"])
@@ -114,15 +115,118 @@ async def test_a_read_from_before_cannot_bring_back_what_was_forgotten(store: Re
     assert await store.read("ada", ["traits"]) == Known(known.stamp, {"traits": PLAN})
 
 
-async def test_related_keys_are_told_when_one_is_forgotten(store: RedisStore, server: Server) -> None:
-    """The first of them; they expire with the profile, and are forgotten with it."""
+async def test_related_keys_are_known_until_they_are_parted(store: RedisStore, server: Server) -> None:
+    """The first of them; they expire with the profile, and outlive its being forgotten."""
     await store.relate("ada", ["a", "b"])
     assert server.client.pttl("personalize:{ada}:aliases") > 0
-    assert await store.forget("ada") == frozenset({"a", "b"})
-    assert await store.forget("ada") == frozenset()
+    assert await store.forget("ada")
+    assert await store.related("ada") == frozenset({"a", "b"})
+    assert await store.part("ada")
+    assert await store.related("ada") == frozenset()
     for number in range(2 * MAX_ALIASES):
         await store.relate("ada", [f"k{number:03}"])
-    assert await store.forget("ada") == frozenset(f"k{number:03}" for number in range(MAX_ALIASES))
+    assert await store.related("ada") == frozenset(f"k{number:03}" for number in range(MAX_ALIASES))
+
+
+TEAM: Traits = Section({"plan": "team"}, ("plan",), 1000.5)
+
+
+def to(sections: Mapping[SectionName, AnySection], said: Mapping[str, float] | None = None) -> Amend:
+    """Return an amendment that makes these sections of whatever there is."""
+    return lambda record: Amended(Record({**record.sections, **sections}, {**record.said, **(said or {})}), "written")
+
+
+async def test_an_amended_profile_has_a_new_stamp_and_its_other_sections(store: RedisStore, server: Server) -> None:
+    """A read from before may not be written any more; nothing lives longer for it."""
+    await store.write("ada", "traits", PLAN, b"")
+    await store.write("ada", "events", VIEWED, b"")
+    server.client.pexpire("personalize:{ada}", 60_000)
+    assert await store.amend("ada", to({"traits": TEAM}, {"plan": 7.0})) == "written"
+    known = await store.read("ada", ["traits", "events"])
+    assert known is not None
+    assert known.sections == {"traits": TEAM, "events": VIEWED}
+    assert known.stamp
+    await store.write("ada", "traits", PLAN, b"")
+    assert await store.read("ada", ["traits", "events"]) == known
+    assert 0 < server.client.pttl("personalize:{ada}") <= 60_000
+    seen: list[Record] = []
+
+    def repeated(record: Record) -> Amended:
+        seen.append(record)
+        return Amended(record, "repeated")
+
+    assert await store.amend("ada", repeated) == "repeated"
+    assert seen == [Record({"traits": TEAM, "events": VIEWED}, {"plan": 7.0})]
+    assert await store.read("ada", ["traits", "events"]) == known
+
+
+async def test_what_is_gone_from_a_profile_is_removed(store: RedisStore, server: Server) -> None:
+    """As that somebody is not there."""
+    await store.write("ada", "traits", NOBODY, b"")
+    assert await store.amend("ada", lambda record: Amended(Record({}, record.said), "invalidated")) == "invalidated"
+    assert sorted(server.client.hkeys("personalize:{ada}")) == [b"said", b"stamp"]
+
+
+async def test_of_somebody_who_is_not_here_a_mark_is_kept_for_a_moment(store: RedisStore, server: Server) -> None:
+    """For as long as a read could be under way: that one may not be written."""
+    assert await store.amend("ada", lambda record: Amended(record, "uncached")) == "uncached"
+    assert 0 < server.client.pttl("personalize:{ada}") <= 10_000
+    await store.write("ada", "traits", PLAN, b"")
+    known = await store.read("ada", ["traits"])
+    assert known is not None
+    assert known.sections == {}
+
+
+async def test_who_changes_a_profile_meanwhile_is_not_overwritten(store: RedisStore, server: Server) -> None:
+    """The amendment is made anew of what is there then, also of what was not there before."""
+    await store.write("ada", "traits", PLAN, b"")
+    meanwhile = [("traits", TEAM), ("all_traits", TEAM)]
+
+    def amend(record: Record) -> Amended:
+        if meanwhile:
+            name, section = meanwhile.pop()
+            server.client.hset("personalize:{ada}", name, entry.encode(section))
+        return Amended(Record({name: Section({}, one.asked, 1.0) for name, one in record.sections.items()}), "written")
+
+    assert await store.amend("ada", amend) == "written"
+    known = await store.read("ada", ["traits", "all_traits"])
+    assert known is not None
+    assert known.sections == {"traits": Section({}, ("plan",), 1.0), "all_traits": Section({}, ("plan",), 1.0)}
+
+
+async def test_a_profile_that_never_rests_is_not_amended(store: RedisStore, server: Server) -> None:
+    """Whoever wants that hears it, and may try again."""
+    await store.write("ada", "traits", PLAN, b"")
+    count = iter(range(100))
+
+    def amend(record: Record) -> Amended:
+        server.client.hset("personalize:{ada}", "traits", entry.encode(Section({"n": next(count)}, (), 1.0)))
+        return Amended(Record({"traits": TEAM}), "written")
+
+    assert await store.amend("ada", amend) is None
+
+
+async def test_what_cannot_be_read_is_amended_away(store: RedisStore, server: Server) -> None:
+    """It was a miss before."""
+    server.client.hset("personalize:{ada}", mapping={"traits": b"?", "said": b"?", "events": entry.encode(VIEWED)})
+    with capture_logs():
+        assert await store.amend("ada", to({})) == "written"
+    assert sorted(server.client.hkeys("personalize:{ada}")) == [b"events", b"said", b"stamp"]
+
+
+async def test_a_full_redis_still_forgets_and_amends(store: RedisStore, server: Server) -> None:
+    """It refuses to keep more, and takes what is to go."""
+    await store.write("ada", "traits", PLAN, b"")
+    await store.write("bob", "traits", PLAN, b"")
+    server.client.config_set("maxmemory", "1")
+    try:
+        assert await store.amend("ada", to({"traits": TEAM})) == "written"
+        assert await store.forget("bob")
+    finally:
+        server.client.config_set("maxmemory", "0")
+    known = await store.read("ada", ["traits"])
+    assert known is not None
+    assert known.sections == {"traits": TEAM}
 
 
 async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> None:
@@ -159,6 +263,9 @@ async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
     assert await store.read("ada", ["traits"]) is None
     assert await store.lease("ada", "traits") is not None
     assert await store.lease("ada", "traits") is not None
-    assert await store.forget("ada") is None
+    assert not await store.forget("ada")
+    assert await store.amend("ada", lambda record: Amended(record, "written")) is None
+    assert await store.related("ada") is None
+    assert not await store.part("ada")
     assert not await store.tell(["ada"])
     await connection.aclose()

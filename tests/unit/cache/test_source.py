@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
+from personalize.cache.amendment import Change, Doubt
 from personalize.cache.memory import MemoryStore
 from personalize.cache.source import CachedSource
 from personalize.errors import (
@@ -422,6 +423,35 @@ async def test_a_process_alone_shares_with_nobody(house: House) -> None:
     await source.fetch(ask)
     assert len(house.reader.asked) == 2
     await listening
+    await source.aclose()
+
+
+async def test_a_process_alone_amends_what_it_remembers(house: House) -> None:
+    """As the shared tier would: values that are newer, once, and no read from before."""
+    memory = MemoryStore(keep=600, metrics=house.metrics)
+    source = CachedSource(
+        house.reader, memory, pseudonyms=PSEUDONYMS, ages=AGES, metrics=house.metrics, clock=house.clock
+    )
+    ask = Ask("users", ADA, BOTH, asyncio.get_running_loop().time() + 5)
+    await source.fetch(ask)
+    house.clock.now += 50
+    pushed = [("pro", NOW + 2), ("old", NOW + 1), ("pro", NOW + 2)]
+    outcomes = [await source.amend("users", [ADA], Change("plan", value, at)) for value, at in pushed]
+    assert outcomes == ["written", "repeated", "repeated"]
+    snapshot = await source.fetch(ask)
+    assert (content(snapshot), snapshot.readings["traits"].ttl) == ({"plan": "pro"}, 250)
+    assert len(house.reader.asked) == 2
+    assert await source.amend("users", [ADA], Doubt()) == "invalidated"
+    house.reader.gate.clear()
+    reading = asyncio.create_task(source.fetch(ask))
+    house.reader.reached.clear()
+    await house.reader.reached.wait()
+    assert await source.amend("users", [ADA], Change("plan", "team", NOW + 40)) == "written"
+    house.reader.gate.set()
+    await reading
+    kept = memory.read(key_of(ADA), "traits")
+    assert kept is not None
+    assert kept.section.content == {"plan": "team"}
     await source.aclose()
 
 

@@ -103,6 +103,17 @@ def told(event: Callable[[], None]) -> dict[str, object]:
             lambda: logs.provider_missing("posts", "PERSONALIZE_POSTS_URL"),
             {"log_level": "warning", "provider": "posts", "setting": "PERSONALIZE_POSTS_URL"},
         ),
+        (
+            lambda: logs.person_erased(2, "shop", "r-1"),
+            {"log_level": "info", "ids": 2, "by": "shop", "request_id": "r-1"},
+        ),
+        (
+            lambda: logs.person_not_erased(1, "segment", "r-1"),
+            {"log_level": "warning", "ids": 1, "by": "segment", "request_id": "r-1"},
+        ),
+        (logs.webhook_refused, {"log_level": "warning", "setting": "PERSONALIZE_WEBHOOK_SECRET"}),
+        (logs.webhook_busy, {"log_level": "warning"}),
+        (logs.webhook_change_lost, {"log_level": "warning"}),
         (logs.hash_key_derived, {"log_level": "warning", "setting": "PERSONALIZE_HASH_KEY"}),
     ],
 )
@@ -117,6 +128,7 @@ def test_an_event_says_what_happened(event: Callable[[], None], said: dict[str, 
         lambda error: logs.answer_failed("/api/recommended-posts", error),
         lambda error: logs.recipe_failed("recommended-posts", "r.py:3", "raised", error),
         lambda error: logs.profile_read_broke("traits", error),
+        logs.webhook_broke,
     ],
 )
 def test_a_foreign_exception_is_told_by_type_and_place(event: Callable[[Exception], None]) -> None:
@@ -168,6 +180,9 @@ def test_every_event_happens_somewhere() -> None:
         lambda: logs.cached_value_unreadable("traits"),
         lambda: logs.redis_away("read", ConnectionError()),
         logs.redis_back,
+        logs.webhook_refused,
+        logs.webhook_busy,
+        logs.webhook_change_lost,
     ],
 )
 def test_what_happens_again_and_again_is_told_once_in_a_while(event: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ LABELS = {
     "personalize_invalidations_heard": set(),
     "personalize_tasks": set(),
     "personalize_invalidations": {"origin"},
+    "personalize_webhook_messages": {"kind", "outcome"},
     "personalize_redis_failures": {"operation"},
     "personalize_redis_skipped": {"operation"},
     "personalize_redis_up": set(),
@@ -45,6 +46,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.sections.labels("traits", "fresh").inc()
     metrics.memo_reads.labels("hit").inc()
     metrics.invalidations.labels("here").inc()
+    metrics.webhook_messages.labels("trait", "written").inc()
     metrics.redis_failures.labels("read").inc()
     metrics.redis_skipped.labels("read").inc()
     metrics.upstream_requests.labels("traits", "ok").inc()

@@ -10,7 +10,7 @@ from personalize.errors import BadCredentials, ProofRequired
 from personalize.model import Collection, Visitor
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
-from personalize.trust.access import ANYBODY, Caller, authorize, identify
+from personalize.trust.access import ANYBODY, Caller, authorize, identify, require_server
 from personalize.trust.keys import ApiKeys
 from tests.doubles import UUID
 
@@ -139,3 +139,10 @@ def test_a_recipe_for_servers_asks_for_a_key() -> None:
     """No visitor's proof would do, so what is missing are credentials."""
     with pytest.raises(BadCredentials, match="This recipe is for servers: send an API key as `Authorization: Bearer"):
         authorize(asking("server"), VISITORS["random"], ANYBODY)
+
+
+def test_what_is_for_servers_is_for_those_with_a_key() -> None:
+    """By its name, and for nobody else."""
+    assert require_server(SERVER) == "web"
+    with pytest.raises(BadCredentials, match="send an API key"):
+        require_server(ANYBODY)

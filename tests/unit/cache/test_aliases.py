@@ -1,0 +1,34 @@
+"""What a process has learnt of keys that stand for one person."""
+
+from personalize.cache.aliases import MAX_ALIASES, Aliases
+from tests.unit.cache.house import Clock
+
+
+def test_what_is_learnt_is_news_once() -> None:
+    """And a key is no other of its own."""
+    aliases = Aliases(renew=60)
+    assert aliases.learn("ada", ["a", "b", "ada"]) == ["a", "b"]
+    assert aliases.learn("ada", ["b", "c"]) == ["c"]
+    assert aliases.of("ada") == {"a", "b", "c"}
+    aliases.forget("ada")
+    assert aliases.of("ada") == frozenset()
+    assert aliases.learn("ada", ["a"]) == ["a"]
+
+
+def test_what_is_learnt_again_after_long_is_news_again() -> None:
+    """The shared tier forgets by itself: all of it is told anew."""
+    clock = Clock()
+    aliases = Aliases(renew=60, clock=clock)
+    aliases.learn("ada", ["a"])
+    clock.now += 59
+    assert aliases.learn("ada", ["a"]) == []
+    clock.now += 1
+    assert aliases.learn("ada", ["a", "b"]) == ["a", "b"]
+    assert aliases.learn("ada", ["a", "b"]) == []
+
+
+def test_the_first_ones_stay() -> None:
+    """Up to a number of them."""
+    aliases = Aliases(renew=60)
+    aliases.learn("ada", [f"k{number}" for number in range(2 * MAX_ALIASES)])
+    assert aliases.of("ada") == {f"k{number}" for number in range(MAX_ALIASES)}
