@@ -11,7 +11,8 @@
     │   ├── ProofRequired           403
     │   ├── UnknownRecipe           404
     │   ├── BodyTooLarge            413
-    │   └── UnsupportedMediaType    415
+    │   ├── UnsupportedMediaType    415
+    │   └── TooManyRequests         429: a server's; a browser gets the defaults
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -147,6 +148,22 @@ class UnsupportedMediaType(RequestError):
     code = "unsupported_media_type"
 
 
+class TooManyRequests(RequestError):
+    """The caller has asked for more than it may just now that is not known here yet.
+
+    Args:
+        retry_after: seconds after which it may ask again.
+    """
+
+    status = 429
+    code = "too_many_requests"
+    label = "limited"
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__("This API key has asked about too many visitors within a second who are not known here yet.")
+
+
 class RecipeFailed(PersonalizeError):
     """A recipe did not give the answer that it declares.
 
@@ -248,7 +265,7 @@ class RateLimited(ProfileApiError):
         super().__init__(message, request_id, upstream_status=upstream_status, upstream_code=upstream_code)
 
 
-ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized"]
+ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized", "client"]
 
 
 class Shed(ProfileApiError):
@@ -256,7 +273,7 @@ class Shed(ProfileApiError):
 
     Args:
         reason: the rate budget is spent, a 429's pause is not over, the breaker is open, too many calls are under way,
-            or the access token was not accepted a moment ago.
+            the access token was not accepted a moment ago, or the client of the request has had its share.
     """
 
     code = "profile_api_shed"

@@ -1,5 +1,6 @@
 """Answers and problems as HTTP responses."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from personalize.engine import Outcome
-from personalize.errors import PersonalizeError
+from personalize.errors import PersonalizeError, TooManyRequests
 from personalize.web import provenance
 
 PROBLEM_JSON = "application/problem+json"
@@ -94,7 +95,10 @@ def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
 
 def problem(error: PersonalizeError, request: Request) -> Response:
     """Return an error as RFC 9457 problem details."""
-    return problem_of(error.status, error.code, str(error), request)
+    answered = problem_of(error.status, error.code, str(error), request)
+    if isinstance(error, TooManyRequests):
+        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))  # whole seconds (RFC 9110, 10.2.3)
+    return answered
 
 
 def problem_of(code: int, word: str, detail: str, request: Request) -> Response:

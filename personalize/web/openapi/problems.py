@@ -9,12 +9,24 @@ from personalize.errors import (
     PersonalizeError,
     ProofRequired,
     RecipeFailed,
+    TooManyRequests,
     UnsupportedMediaType,
 )
 from personalize.web.openapi import headers
 from personalize.web.responses import PROBLEM_JSON
 
-DESCRIBED = (BadParameter, BadCredentials, ProofRequired, BodyTooLarge, UnsupportedMediaType, RecipeFailed)
+DESCRIBED = (
+    BadParameter,
+    BadCredentials,
+    ProofRequired,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    TooManyRequests,
+    RecipeFailed,
+)
+TOLD = {BadCredentials: ("WWW-Authenticate",), TooManyRequests: ("Retry-After",)}
+"""The headers that a problem has beside those of all answers."""
+
 OTHER = "Problem"
 
 
@@ -32,7 +44,7 @@ def answers(*errors: type[PersonalizeError]) -> dict[str, Any]:
 
 
 def _response(error: type[PersonalizeError], schema: dict[str, Any]) -> dict[str, Any]:
-    extra = headers.named("WWW-Authenticate") if error is BadCredentials else {}
+    extra = headers.named(*TOLD.get(error, ()))
     summary = (error.__doc__ or "").partition("\n")[0]
     return _of(f"`{error.code}`: {summary}", schema, headers.OF_ALL | extra)
 
