@@ -1,6 +1,7 @@
 """The composition root: settings become an application. Nothing is opened before its lifespan begins."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -43,10 +44,13 @@ from personalize.settings import Settings
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.trust.addresses import Proxies
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
+from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
 from personalize.trust.signature import Signatures
+from personalize.web.clients import Clients
 from personalize.web.desk import Desk
 from personalize.web.erasure import Erasure, ErasureAnswers
 from personalize.web.fragments import Fragments
@@ -65,7 +69,11 @@ Lifespan = Callable[[Application], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    settings: Settings, *, recipes: Registry | None = None, transport: Transport | None = None
+    settings: Settings,
+    *,
+    recipes: Registry | None = None,
+    transport: Transport | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Application:
     """Return the service as an ASGI application.
 
@@ -73,6 +81,7 @@ def create_app(
         settings: what the deployment says about itself.
         recipes: those that the settings name, if they are loaded already.
         transport: carries requests to the Profile API in place of the pool, in a test.
+        clock: the time in seconds by which clients' limits are reckoned.
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
@@ -87,6 +96,7 @@ def create_app(
         recipes,
         parts.engine,
         keys=ApiKeys(settings.api_keys),
+        clients=_clients(settings, metrics, clock),
         rules=id_rules(settings),
         deadline=settings.deadline,
         metrics=metrics,
@@ -221,6 +231,12 @@ def profile_client(
 def id_rules(settings: Settings) -> IdRules:
     """Return which external ids the settings accept."""
     return IdRules(frozenset(settings.id_types), pii=settings.pii_ids, lowercase=settings.lowercase_external_ids)
+
+
+def _clients(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Clients:
+    """Return who knows a request's client, and how often each may let the Profile API be read."""
+    limits = Limits(settings.client_rate_limit, fleet_size=settings.fleet_size or 1, metrics=metrics, clock=clock)
+    return Clients(limits, Proxies(settings.trusted_proxies))
 
 
 def _pseudonyms(settings: Settings) -> Pseudonyms:

@@ -12,7 +12,8 @@
     │   ├── BadSignature            403
     │   ├── UnknownRecipe           404
     │   ├── BodyTooLarge            413
-    │   └── UnsupportedMediaType    415
+    │   ├── UnsupportedMediaType    415
+    │   └── TooManyRequests         429: a server's; a browser gets the defaults
     ├── NotErased                   503: a person is not forgotten everywhere
     ├── Busy                        503: too much is waiting
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
@@ -34,6 +35,7 @@ seconds, when it is worth trying again.
 Nothing here carries an access token, an external id or a response body.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -176,6 +178,23 @@ class Busy(PersonalizeError):
     again_after = 5
 
 
+class TooManyRequests(RequestError):
+    """The caller has asked for more than it may just now that is not known here yet.
+
+    Args:
+        again_after: seconds after which it may ask again.
+    """
+
+    status = 429
+    code = "too_many_requests"
+    label = "limited"
+    again_after = 1
+
+    def __init__(self, again_after: float) -> None:
+        self.again_after = math.ceil(again_after)  # `Retry-After` has whole seconds (RFC 9110, 10.2.3)
+        super().__init__("This API key has asked about too many visitors within a second who are not known here yet.")
+
+
 class RecipeFailed(PersonalizeError):
     """A recipe did not give the answer that it declares.
 
@@ -277,7 +296,7 @@ class RateLimited(ProfileApiError):
         super().__init__(message, request_id, upstream_status=upstream_status, upstream_code=upstream_code)
 
 
-ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized"]
+ShedReason: TypeAlias = Literal["budget", "paused", "breaker", "concurrency", "unauthorized", "client"]
 
 
 class Shed(ProfileApiError):
@@ -285,7 +304,7 @@ class Shed(ProfileApiError):
 
     Args:
         reason: the rate budget is spent, a 429's pause is not over, the breaker is open, too many calls are under way,
-            or the access token was not accepted a moment ago.
+            the access token was not accepted a moment ago, or the client of the request has had its share.
     """
 
     code = "profile_api_shed"

@@ -22,11 +22,31 @@ class Errand:
     deadline: float
 
 
+class Allowance(Protocol):
+    """What the client of one request may let be read."""
+
+    def spend(self) -> bool:
+        """Whether the Profile API may be read for this request; however much of it, it counts as one."""
+        ...
+
+
+class _Unlimited:
+    """The allowance of whoever is not counted."""
+
+    def spend(self) -> bool:
+        """Let it be read."""
+        return True
+
+
+UNLIMITED: Allowance = _Unlimited()
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What the engine wants to know of one profile, how urgently, and until when it waits.
 
-    `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids.
+    `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids;
+    `allowance` is asked before anything is read that nobody else is reading already.
     """
 
     collection: Collection
@@ -35,6 +55,7 @@ class Ask:
     deadline: float
     priority: Priority = "page"
     aliases: tuple[ExternalId, ...] = ()
+    allowance: Allowance = UNLIMITED
 
 
 class ProfileSource(Protocol):

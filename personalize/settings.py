@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -138,6 +139,14 @@ def _id_type(name: str) -> str:
     return name
 
 
+def _network(text: str) -> str:
+    """Return an address or a network as a network: `10.0.0.1` is `10.0.0.1/32`."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network: write it like 10.0.0.0/8 or 2001:db8::1") from None
+
+
 def _long_enough(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < MIN_KEY_LENGTH:
         raise ValueError(f"write {MIN_KEY_LENGTH} characters or more")
@@ -212,8 +221,25 @@ class Settings(BaseModel):
     ] = 80
     fleet_size: Annotated[
         int | None,
-        Field(ge=1, le=10000, description="Processes that share `RATE_LIMIT` while Redis is away; unset: the workers."),
+        Field(
+            ge=1,
+            le=10000,
+            description="Processes that share `CLIENT_RATE_LIMIT`, and without Redis `RATE_LIMIT`; unset: the workers.",
+        ),
     ] = None
+    client_rate_limit: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10000,
+            description="Requests/s of one address, and of one API key, that may need the Profile API; 0 is no limit.",
+        ),
+    ] = 50
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...],
+        BeforeValidator(_listed),
+        Field(description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."),
+    ] = ()
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)

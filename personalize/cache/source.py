@@ -40,6 +40,9 @@ SETBACK_SECONDS = 60.0
 MAX_SETBACKS = 50_000
 """For how long, and of how many sections, it is remembered that the last attempt was in vain."""
 
+REFUSED = Landing(error=Shed("client"))
+"""What comes of a read that the client of a request may not let be made."""
+
 _URGENCY = {"server": 0, "page": 1, "refresh": 2}
 
 Place: TypeAlias = tuple[str, SectionName]
@@ -164,7 +167,7 @@ class CachedSource:
             order = _order(key, ask, name, errand)
             setback = self._setbacks.get((key, name))
             rested = setback is None or time.monotonic() - setback.at >= REFRESH_PAUSE
-            if rested and self._reads.under_way(order, one.stamp) is None:
+            if rested and self._reads.under_way(order, one.stamp) is None and ask.allowance.spend():
                 self._begin(order)
 
     async def _read(self, key: str, ask: Ask, found: Mapping[SectionName, Found]) -> dict[SectionName, Landing]:
@@ -175,6 +178,10 @@ class CachedSource:
         while wanted:
             orders = {name: _order(key, ask, name, errand) for name in wanted}
             joined = {name for name in wanted if self._reads.under_way(orders[name], found[name].stamp) is not None}
+            if len(joined) < len(wanted) and not ask.allowance.spend():
+                landed.update(dict.fromkeys(orders.keys() - joined, REFUSED))
+                wanted = [name for name in wanted if name in joined]  # what others are reading costs nothing
+                continue
             flights = {name: self._joined(orders[name], found[name].stamp) for name in wanted}
             remaining = ask.deadline - asyncio.get_running_loop().time()
             await asyncio.wait([flight.task for flight in flights.values()], timeout=max(0.0, remaining))

@@ -17,7 +17,7 @@ from personalize.engine.memo import Memo, key_of
 from personalize.errors import RecipeFailed
 from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import Ask, Errand, ItemProvider, Priority, ProfileSource
+from personalize.ports import UNLIMITED, Allowance, Ask, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
@@ -86,12 +86,17 @@ class Engine:
         self._lanes: dict[str, Lane[Raw]] = {}
 
     async def serve(
-        self, calls: Sequence[Call], visitor: Visitor, deadline: float, priority: Priority = "page"
+        self,
+        calls: Sequence[Call],
+        visitor: Visitor,
+        deadline: float,
+        priority: Priority = "page",
+        allowance: Allowance = UNLIMITED,
     ) -> list[Outcome]:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
         collections = sorted({call.recipe.collection for call in calls})
         errand = Errand(priority, deadline)
-        known = await asyncio.gather(*(self._known(calls, visitor, one, errand) for one in collections))
+        known = await asyncio.gather(*(self._known(calls, visitor, one, errand, allowance) for one in collections))
         snapshots = dict(zip(collections, known, strict=True))
         return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
 
@@ -100,7 +105,9 @@ class Engine:
         for lane in self._lanes.values():
             lane.close()
 
-    async def _known(self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand) -> Snapshot:
+    async def _known(
+        self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand, allowance: Allowance
+    ) -> Snapshot:
         """Return what is known of the visitor's first profile that exists, for these calls' sections."""
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
@@ -108,7 +115,7 @@ class Engine:
         snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
-            ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases)
+            ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases, allowance)
             snapshot = await self._source.fetch(ask)
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only

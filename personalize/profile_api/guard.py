@@ -25,6 +25,9 @@ Call: TypeAlias = Callable[[], Awaitable[T]]
 CONCURRENT = 100
 """Calls under way: as many as the pool has connections, for what waits there is bounded by nobody."""
 
+RESERVED = 10
+"""How many of them are for our own servers alone: while Segment is slow, a crowd of pages would hold all the others."""
+
 RETRY_REMAINING = 0.2
 """Seconds of the errand's deadline that a retry needs: less would only spend budget."""
 
@@ -92,7 +95,7 @@ class Guard:
     def refuses(self, errand: Errand) -> Shed | None:
         """Return why a call would be shed at once, if that is known without asking anybody."""
         try:
-            self._check()
+            self._check(errand)
             self._line.check(errand)
         except Shed as shed:
             self._metrics.upstream_shed.labels(shed.reason).inc()
@@ -108,19 +111,19 @@ class Guard:
             raise
 
     async def _admit(self, errand: Errand, *, late: bool) -> None:
-        self._check()
+        self._check(errand)
         await self._line.turn(errand)
         if not late and self._clock() >= errand.deadline:
             raise Shed("budget")
-        self._check()  # again: much may have happened while it waited
+        self._check(errand)  # again: much may have happened while it waited
 
-    def _check(self) -> None:
+    def _check(self, errand: Errand) -> None:
         """Raise if there is a reason not to send anything now."""
         if not self._acceptance.admits():
             raise Shed("unauthorized")
         if not self._breaker.admits():
             raise Shed("breaker")
-        if self._under_way >= CONCURRENT:
+        if self._under_way >= CONCURRENT - (0 if errand.priority == "server" else RESERVED):
             raise Shed("concurrency")
 
     async def _sent(self, call: Call[T]) -> T:

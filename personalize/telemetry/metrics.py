@@ -123,6 +123,13 @@ class Metrics:
             "Calls to the Profile API that were sent a second time.",
             registry=registry,
         )
+        self.clients_limited = Counter(
+            "personalize_clients_limited_total",
+            "Requests for which the Profile API was not read, since their client had too many: an address, or an API "
+            "key.",
+            ["client"],
+            registry=registry,
+        )
         self.breaker_open = Gauge(
             "personalize_breaker_open",
             "1 while the Profile API is left alone, but for a probe now and then, because it kept failing.",

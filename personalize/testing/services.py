@@ -27,9 +27,10 @@ async def service(
     Args:
         api: whom it asks; its `calls` are what Segment would have counted.
         recipes: those of `recipes_beside(__file__)`; left out, those that the settings name.
-        named: settings by their names in capitals, without the prefix; the environment's own do not count.
+        named: settings by their names in capitals, without the prefix; the environment's own do not count. Without
+            `CLIENT_RATE_LIMIT` a test may ask for as many visitors at once as it likes.
     """
-    values = {**REQUIRED, "API_KEYS": f"tests:{API_KEY}", **named}
+    values = {**REQUIRED, "API_KEYS": f"tests:{API_KEY}", "CLIENT_RATE_LIMIT": "0", **named}
     loaded = settings.load({PREFIX + name: value for name, value in values.items()})
     async with client_of(create_app(loaded, recipes=recipes, transport=api.transport)) as client:
         yield client

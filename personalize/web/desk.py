@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from personalize.engine import Call, Engine, Outcome
+from personalize.errors import TooManyRequests
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
@@ -13,6 +14,7 @@ from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
+from personalize.web.clients import Clients
 
 SERVER_DEADLINE = 0.3
 """Seconds that a server-to-server request waits: a back end that assembles a page has less time than a browser."""
@@ -25,6 +27,7 @@ class Desk:
         registry: the recipes.
         engine: runs them.
         keys: recognises our own servers.
+        clients: know whom a request counts for.
         rules: which ids may be asked about.
         deadline: seconds that a browser's request waits, where it does not say.
         metrics: counts answers by recipe and outcome.
@@ -36,6 +39,7 @@ class Desk:
         engine: Engine,
         *,
         keys: ApiKeys,
+        clients: Clients,
         rules: IdRules,
         deadline: float,
         metrics: Metrics,
@@ -43,6 +47,7 @@ class Desk:
         self._registry = registry
         self._engine = engine
         self._keys = keys
+        self._clients = clients
         self._deadline = deadline
         self.rules = rules
         self.metrics = metrics
@@ -56,10 +61,19 @@ class Desk:
         return access.identify(request.headers.get("Authorization"), self._keys)
 
     async def serve(
-        self, calls: Sequence[Call], visitor: Visitor, caller: Caller, seconds: float | None
+        self, request: Request, calls: Sequence[Call], visitor: Visitor, caller: Caller, seconds: float | None
     ) -> list[Outcome]:
-        """Answer calls about one visitor, within the seconds that the caller said, if it said any."""
+        """Answer calls about one visitor, within the seconds that the caller said, if it said any.
+
+        Raises:
+            TooManyRequests: one of our own servers has asked for too much, and so something is missing. A browser in
+                its place gets the answers that there are: a page has no use for an error.
+        """
         ours = caller.server is not None
         usual = min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
         deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
-        return await self._engine.serve(calls, visitor, deadline, "server" if ours else "page")
+        allowance = self._clients.allowance(request, caller)
+        outcomes = await self._engine.serve(calls, visitor, deadline, "server" if ours else "page", allowance)
+        if ours and allowance.wait and any(one.degraded for one in outcomes):
+            raise TooManyRequests(allowance.wait)
+        return outcomes

@@ -65,7 +65,7 @@ class PageAnswers:
             except PersonalizeError as error:
                 refused[entry.id] = error
         calls = [one.call for one in admitted]
-        outcomes = await self._desk.serve(calls, asked.visitor, caller, asked.seconds)
+        outcomes = await self._desk.serve(request, calls, asked.visitor, caller, asked.seconds)
         answered = {one.entry.id: outcome for one, outcome in zip(admitted, outcomes, strict=True)}
         self._count(asked.entries, answered, refused)
         self._desk.metrics.request_seconds.labels(PAGE).observe(time.perf_counter() - started)

@@ -53,7 +53,8 @@ class RecipeAnswers:
     async def _outcome(self, recipe: AnyRecipe, request: Request, caller: Caller) -> Outcome:
         query = params.parse(request.scope["query_string"], recipe, self._desk.rules)
         access.authorize(recipe, query.visitor, caller)
-        [outcome] = await self._desk.serve([Call(recipe, query.params)], query.visitor, caller, query.seconds)
+        calls = [Call(recipe, query.params)]
+        [outcome] = await self._desk.serve(request, calls, query.visitor, caller, query.seconds)
         return outcome
 
     def _response(self, outcome: Outcome, recipe: AnyRecipe, request: Request, caller: Caller) -> Response:

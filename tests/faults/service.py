@@ -159,7 +159,14 @@ def service_running(
         named: more settings by their names.
     """
     settings = against(
-        upstream, **{"POSTS_URL": "", "RECIPES": str(visitors.RECIPES), "LOG_FORMAT": "console", **named}
+        upstream,
+        **{
+            "POSTS_URL": "",
+            "RECIPES": str(visitors.RECIPES),
+            "LOG_FORMAT": "console",
+            "CLIENT_RATE_LIMIT": "0",  # one machine asks for all visitors
+            **named,
+        },
     )
     launch = ["personalize"] if clock is None else [skewed.__name__, str(clock)]
     command = [PYTHON, "-m", *launch, "serve", "--port", "0", "--workers", str(workers)]

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from personalize.errors import BadCredentials, BadParameter, BodyTooLarge, PersonalizeError, UnsupportedMediaType
+from personalize.errors import (
+    BadCredentials,
+    BadParameter,
+    BodyTooLarge,
+    PersonalizeError,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 from personalize.registry import AnyRecipe
 from personalize.trust.ids import IdRules
 from personalize.web.openapi import headers, parameters, problems
@@ -72,7 +79,7 @@ def _common(results: dict[str, Any], *errors: type[PersonalizeError]) -> dict[st
                 "content": {"application/json": {"schema": results}},
             },
             "304": {"description": "The results are those that the caller has.", "headers": headers.OF_ANSWERS},
-            **problems.answers(BadParameter, BadCredentials, *errors),
+            **problems.answers(BadParameter, BadCredentials, TooManyRequests, *errors),
         },
     }
 

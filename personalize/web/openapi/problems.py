@@ -12,6 +12,7 @@ from personalize.errors import (
     PersonalizeError,
     ProofRequired,
     RecipeFailed,
+    TooManyRequests,
     UnsupportedMediaType,
 )
 from personalize.web.openapi import headers
@@ -19,7 +20,7 @@ from personalize.web.responses import PROBLEM_JSON
 
 DESCRIBED = (
     *(BadParameter, BadCredentials, ProofRequired, BadSignature, BodyTooLarge, UnsupportedMediaType, RecipeFailed),
-    *(NotErased, Busy),
+    *(TooManyRequests, NotErased, Busy),
 )
 OTHER = "Problem"
 

@@ -3,7 +3,14 @@
 import inspect
 from typing import Any
 
-from personalize.errors import BadCredentials, BadParameter, PersonalizeError, ProofRequired, RecipeFailed
+from personalize.errors import (
+    BadCredentials,
+    BadParameter,
+    PersonalizeError,
+    ProofRequired,
+    RecipeFailed,
+    TooManyRequests,
+)
 from personalize.registry import AnyRecipe
 from personalize.trust.ids import IdRules
 from personalize.web.openapi import headers, parameters, problems
@@ -42,7 +49,7 @@ def recipe_item(recipe: AnyRecipe, data: dict[str, Any], rules: IdRules) -> dict
             "responses": {
                 "200": _answer(recipe, data),
                 "304": {"description": "The answer is the one that the caller has.", "headers": headers.OF_ANSWERS},
-                **problems.answers(BadParameter, BadCredentials, *PROOF[access], RecipeFailed),
+                **problems.answers(BadParameter, BadCredentials, *PROOF[access], TooManyRequests, RecipeFailed),
             },
         }
     }

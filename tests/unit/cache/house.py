@@ -15,7 +15,7 @@ from personalize.cache.store import Known, Lease, Stamp
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, Event, ExternalId, SectionName, Snapshot
 from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec, WholeSpec
-from personalize.ports import Ask, Errand, Priority
+from personalize.ports import UNLIMITED, Allowance, Ask, Errand, Priority
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
 
@@ -84,6 +84,19 @@ class Reader:
         if isinstance(spec, WholeSpec):
             return self.external_ids
         return dict.fromkeys(names, told) if isinstance(spec, TraitsSpec) else ()
+
+
+class Purse:
+    """An allowance of so many reads, which counts how often it was asked."""
+
+    def __init__(self, left: int = 0) -> None:
+        self.left = left
+        self.asked = 0
+
+    def spend(self) -> bool:
+        self.asked += 1
+        self.left -= 1
+        return self.left >= 0
 
 
 class Right:
@@ -220,10 +233,12 @@ class House:
         collection: Collection = "users",
         priority: Priority = "page",
         aliases: tuple[ExternalId, ...] = (),
+        allowance: Allowance = UNLIMITED,
     ) -> Snapshot:
         """Fetch, and let what that leaves behind be done."""
         deadline = asyncio.get_running_loop().time() + within
-        snapshot = await self.source.fetch(Ask(collection, external_id, sections, deadline, priority, aliases))
+        ask = Ask(collection, external_id, sections, deadline, priority, aliases, allowance)
+        snapshot = await self.source.fetch(ask)
         await settled()
         return snapshot
 

@@ -23,7 +23,20 @@ from personalize.errors import (
 from personalize.model import Collection, ExternalId, Reading, Section, SectionName, Snapshot
 from personalize.needs import SectionSpec, TraitsSpec
 from personalize.ports import Ask
-from tests.unit.cache.house import ADA, AGES, BOB, BOTH, NOW, PSEUDONYMS, TRAITS, House, content, key_of, settled
+from tests.unit.cache.house import (
+    ADA,
+    AGES,
+    BOB,
+    BOTH,
+    NOW,
+    PSEUDONYMS,
+    TRAITS,
+    House,
+    Purse,
+    content,
+    key_of,
+    settled,
+)
 
 
 @pytest.fixture
@@ -586,3 +599,62 @@ async def test_who_joined_a_read_is_told_so(house: House) -> None:
     house.reader.gate.set()
     readings = [(await fetch).readings["traits"] for fetch in (first, second)]
     assert [(one.tier, one.coalesced) for one in readings] == [("profile_api", False), ("profile_api", True)]
+
+
+async def test_what_is_known_costs_a_client_nothing(house: House) -> None:
+    """In memory or in the shared tier; nor does waiting for what is being read for somebody else."""
+    purse = Purse()
+    await house.fetch()
+    await house.fetch(allowance=purse)
+    house.forget_here()
+    await house.fetch(allowance=purse)
+    house.reader.gate.clear()
+    first, joined = (asyncio.create_task(house.fetch(BOB, allowance=one)) for one in (Purse(1), purse))
+    await settled()
+    house.reader.gate.set()
+    assert content(await first) == content(await joined) == {"plan": BOB.value}
+    assert purse.asked == 0
+    assert len(house.reader.asked) == 2
+
+
+async def test_a_client_that_had_its_share_gets_no_read(house: House) -> None:
+    """The page is degraded at once, and nothing of it is held against the visitor: the next client gets the profile."""
+    snapshot = await house.fetch(sections=BOTH, allowance=Purse())
+    assert (dict(snapshot.sections), set(snapshot.failed), house.reader.asked) == ({}, {"traits", "events"}, [])
+    assert (house.counted("default"), house.counted("shed")) == (1, 0)
+    assert (await house.fetch(sections=BOTH)).failed == frozenset()
+
+
+async def test_a_client_that_had_its_share_still_joins_others(house: House) -> None:
+    """Of two sections the one that somebody else reads is served."""
+    house.reader.gate.clear()
+    first = asyncio.create_task(house.fetch())
+    await settled()
+    second = asyncio.create_task(house.fetch(sections=BOTH, allowance=Purse()))
+    await settled()
+    house.reader.gate.set()
+    await first
+    snapshot = await second
+    assert content(snapshot) == {"plan": ADA.value}
+    assert snapshot.failed == {"events"}
+
+
+async def test_a_client_that_had_its_share_gets_what_is_known(house: House) -> None:
+    """Expired as it is, and then it is degraded; what is only stale is not, and is not read again for this client."""
+    await house.fetch()
+    house.clock.now += 400
+    stale = await house.fetch(allowance=Purse())
+    house.clock.now += 400
+    expired = await house.fetch(allowance=Purse())
+    assert (content(stale), stale.failed) == ({"plan": ADA.value}, frozenset())
+    assert (content(expired), set(expired.failed)) == ({"plan": ADA.value}, {"traits"})
+    assert len(house.reader.asked) == 1
+
+
+async def test_reading_behind_the_visitors_back_counts_too(house: House) -> None:
+    """It costs Segment's budget as any other read."""
+    purse = Purse(1)
+    await house.fetch()
+    house.clock.now += 400
+    await house.fetch(allowance=purse)
+    assert (purse.left, len(house.reader.asked)) == (0, 2)

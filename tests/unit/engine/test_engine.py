@@ -16,7 +16,7 @@ from personalize import Event, Events, Items, Now, Param, Trait, recipe
 from personalize.engine import Call, Engine, Outcome
 from personalize.model import AnySection, Reading, Section, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import Ask
+from personalize.ports import UNLIMITED, Allowance, Ask
 from personalize.registry import AnyRecipe
 from personalize.telemetry.metrics import Metrics
 from personalize.testing import NOW
@@ -130,6 +130,13 @@ VIEWED = (Event("Viewed", NOW), Event("Viewed", NOW))
 ROME = profile({"city": "Rome", "age": 41}, VIEWED)
 
 
+class Allowed:
+    """An allowance of as much as one likes."""
+
+    def spend(self) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class Posts:
     """A provider of two posts, or one that fails."""
@@ -158,14 +165,20 @@ class Service:
     posts: Posts = field(default_factory=Posts)
 
     async def serve(
-        self, source: Profiles, *calls: AnyRecipe | Call, visitor: Visitor = ADA, seconds: float = 10
+        self,
+        source: Profiles,
+        *calls: AnyRecipe | Call,
+        visitor: Visitor = ADA,
+        seconds: float = 10,
+        allowance: Allowance = UNLIMITED,
     ) -> list[Outcome]:
         recipes = {one.name: one for one in (*ALL, *(one for one in calls if not isinstance(one, Call)))}
         plan = Plan([one.wanted for one in recipes.values()], ttl_max=300)
         engine = Engine(plan, source, {"posts": self.posts}, metrics=self.metrics, now=lambda: NOW)
         made = [one if isinstance(one, Call) else Call(one, {}) for one in calls]
         try:
-            return await engine.serve(made, visitor, asyncio.get_running_loop().time() + seconds)
+            deadline = asyncio.get_running_loop().time() + seconds
+            return await engine.serve(made, visitor, deadline, "page", allowance)
         finally:
             engine.close()
 
@@ -207,6 +220,14 @@ class TestAsking:
         before = asyncio.get_running_loop().time()
         await service.serve(source, town, seconds=10)
         assert before + 10 <= source.asks[0].deadline <= asyncio.get_running_loop().time() + 10
+
+    async def test_the_allowance_is_passed_on(self, service: Service) -> None:
+        """The one of a request goes with all that it asks: of users and accounts, of the first id and the second."""
+        source, allowance = Profiles(), Allowed()
+        about = Visitor(user_id="ada", anonymous_id="a1", group_id="g1")
+        await service.serve(source, views, seats, visitor=about, allowance=allowance)
+        assert len(source.asks) == 3
+        assert all(ask.allowance is allowance for ask in source.asks)
 
     async def test_collections_are_asked_for_their_own_ids(self, service: Service) -> None:
         """And their own sections: a page may be about a user and the user's account."""

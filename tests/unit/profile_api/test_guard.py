@@ -25,7 +25,7 @@ from personalize.errors import (
 from personalize.ports import Errand, Priority
 from personalize.profile_api.breaker import FAILURES, PROBE_SECONDS
 from personalize.profile_api.budget import Granted
-from personalize.profile_api.guard import CONCURRENT, RETRY_PAUSE, RETRY_REMAINING, Guard
+from personalize.profile_api.guard import CONCURRENT, RESERVED, RETRY_PAUSE, RETRY_REMAINING, Guard
 from personalize.telemetry.metrics import Metrics
 from tests.loops import now, run
 from tests.unit.profile_api.budgets import Metered
@@ -383,13 +383,30 @@ def test_a_read_that_ends_while_it_waits_is_no_failure() -> None:
     run(test())
 
 
+def test_pages_leave_connections_to_servers() -> None:
+    """However many pages wait for a Segment that is slow, and whatever is read behind visitors' backs."""
+
+    async def test() -> None:
+        bench = Bench()
+        bench.takes = 1.0
+        pages = [asyncio.create_task(bench.run()) for _ in range(CONCURRENT)]
+        await asyncio.sleep(0.1)
+        assert len(bench.sent) == CONCURRENT - RESERVED
+        assert [await bench.shed("page"), await bench.shed("refresh")] == ["concurrency", "concurrency"]
+        servers = [asyncio.create_task(bench.run("server")) for _ in range(RESERVED)]
+        assert {str(one) for one in await asyncio.gather(*servers)} == {"answer"}
+        await asyncio.gather(*pages)
+
+    run(test())
+
+
 def test_as_many_calls_are_under_way_as_the_pool_has_connections() -> None:
     """More are shed at once; those that ended make room, however they ended."""
 
     async def test() -> None:
         bench = Bench()
         bench.takes = 1.0
-        under_way = [asyncio.create_task(bench.run()) for _ in range(CONCURRENT)]
+        under_way = [asyncio.create_task(bench.run("server")) for _ in range(CONCURRENT)]
         await asyncio.sleep(0.1)
         assert await bench.shed("server") == "concurrency"
         under_way[0].cancel()

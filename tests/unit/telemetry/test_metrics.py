@@ -27,6 +27,7 @@ LABELS = {
     "personalize_upstream_seconds": {"route"},
     "personalize_upstream_shed": {"reason"},
     "personalize_upstream_retries": set(),
+    "personalize_clients_limited": {"client"},
     "personalize_breaker_open": set(),
     "personalize_access_token_rejected": set(),
     "personalize_provider_items": {"provider"},
@@ -52,6 +53,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.upstream_requests.labels("traits", "ok").inc()
     metrics.upstream_seconds.labels("traits").observe(0.1)
     metrics.upstream_shed.labels("budget").inc()
+    metrics.clients_limited.labels("address").inc()
     metrics.provider_items.labels("posts").set(1)
     metrics.provider_left_out.labels("posts").set(1)
     metrics.provider_loaded.labels("posts").set(1)

@@ -117,9 +117,9 @@ def test_ids_of_other_types_name_them() -> None:
 @pytest.mark.parametrize(
     ("recipe", "security", "problems"),
     [
-        ("kinds", [{}, {"apiKey": []}], ["400", "401", "500", "default"]),
-        ("shapes", [{}, {"apiKey": []}], ["400", "401", "403", "500", "default"]),
-        ("plan", [{"apiKey": []}], ["400", "401", "500", "default"]),
+        ("kinds", [{}, {"apiKey": []}], ["400", "401", "429", "500", "default"]),
+        ("shapes", [{}, {"apiKey": []}], ["400", "401", "403", "429", "500", "default"]),
+        ("plan", [{"apiKey": []}], ["400", "401", "429", "500", "default"]),
     ],
 )
 def test_access_is_security(api: dict[str, Any], recipe: str, security: object, problems: list[str]) -> None:
