@@ -53,6 +53,7 @@ from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
+from personalize.web.warm import WarmAnswers, WarmLane
 
 Application: TypeAlias = Starlette
 """What the service is to those who run it."""
@@ -88,15 +89,17 @@ def create_app(
     )
     one = RecipeAnswers(desk, Fragments(recipes.values()), browser_ttl=settings.browser_ttl)
     many = PageAnswers(desk, browser_ttl=settings.browser_ttl)
+    warm = WarmAnswers(metrics, browser_ttl=settings.browser_ttl)
     app = Starlette(
         routes=routes(one, many, Operations(metrics), document(recipes, desk.rules)),
         middleware=[
+            Middleware(WarmLane, answers=warm),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes),
+        lifespan=_lifespan(parts, recipes, warm),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
@@ -265,7 +268,7 @@ def _missing(recipes: Registry, configured: Mapping[str, ItemProvider]) -> list[
     return sorted(needed - configured.keys())
 
 
-def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
+def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -273,6 +276,7 @@ def _lifespan(parts: Parts, recipes: Registry) -> Lifespan:
         async with AsyncExitStack() as stack:
             stack.callback(logs.service_stopped)
             await stack.enter_async_context(parts.opened())
+            await stack.enter_async_context(warm.counted())
             logs.service_started(len(recipes))
             yield
 

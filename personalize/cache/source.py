@@ -13,6 +13,7 @@ from typing import TypeAlias
 from cachetools import TTLCache
 
 from personalize.cache.aliases import Aliases
+from personalize.cache.basis import remembered
 from personalize.cache.entry import SECTIONS, Ages
 from personalize.cache.flights import NOTHING, Flight, Landing
 from personalize.cache.memory import MemoryStore
@@ -22,7 +23,7 @@ from personalize.cache.tiers import Found, Tiers
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, ExternalId, Reading, SectionName, Snapshot
 from personalize.needs import SectionSpec
-from personalize.ports import Ask, Errand
+from personalize.ports import Ask, Basis, Errand
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
@@ -113,6 +114,10 @@ class CachedSource:
         if ask.aliases and snapshot.found:
             self._learn(key, ask)
         return snapshot
+
+    def peek(self, ask: Ask) -> Basis | None:
+        """Return what is in memory of a profile, if all that is asked for is, and nobody need be asked about it."""
+        return remembered(self._memory, self._shared, self._key(ask.collection, ask.external_id), tuple(ask.sections))
 
     async def forget(self, collection: Collection, external_ids: Iterable[ExternalId]) -> bool:
         """Forget a person in every tier and every replica, under these ids and those learnt to be the same person's.

@@ -12,12 +12,13 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from personalize.declare import Binding
+from personalize.engine.basis import basis_of
 from personalize.engine.lanes import Lane
 from personalize.engine.memo import Memo, key_of
 from personalize.errors import RecipeFailed
 from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import Ask, Errand, ItemProvider, Priority, ProfileSource
+from personalize.ports import Ask, Basis, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
@@ -55,6 +56,16 @@ class Outcome:
     readings: Mapping[SectionName, Reading] = field(default_factory=dict)
     seconds: float = 0.0
     error: RecipeFailed | None = None
+    basis: Basis | None = None
+    """What it rests on, if it came from memory, was fresh and reads no clock; good for `fresh_for` at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a visitor in one collection, and what memory had of each profile that was looked up."""
+
+    snapshot: Snapshot
+    peeked: tuple[Basis | None, ...] = ()
 
 
 class Engine:
@@ -92,32 +103,35 @@ class Engine:
         collections = sorted({call.recipe.collection for call in calls})
         errand = Errand(priority, deadline)
         known = await asyncio.gather(*(self._known(calls, visitor, one, errand) for one in collections))
-        snapshots = dict(zip(collections, known, strict=True))
-        return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
+        by_collection = dict(zip(collections, known, strict=True))
+        outcomes = (self._outcome(one, by_collection[one.recipe.collection], deadline) for one in calls)
+        return await asyncio.gather(*outcomes)
 
     def close(self) -> None:
         """End the threads that recipes ran in."""
         for lane in self._lanes.values():
             lane.close()
 
-    async def _known(self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand) -> Snapshot:
+    async def _known(self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand) -> _Known:
         """Return what is known of the visitor's first profile that exists, for these calls' sections."""
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
         ids = visitor.external_ids(collection) if sections else ()
         snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
+        peeked: list[Basis | None] = []
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
             ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases)
             snapshot = await self._source.fetch(ask)
+            peeked.append(self._source.peek(ask))
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
             if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
                 break
-        return replace(snapshot, failed=failed, fresh_for=fresh_for)
+        return _Known(replace(snapshot, failed=failed, fresh_for=fresh_for), tuple(peeked))
 
-    async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
-        recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
+    async def _outcome(self, call: Call, known: _Known, deadline: float) -> Outcome:
+        recipe, relevant = call.recipe, _narrowed(known.snapshot, call.recipe)
         binding = self._bind(call, relevant)
         outcome = Outcome(
             recipe=recipe.name,
@@ -127,6 +141,7 @@ class Engine:
             provenance=_provenance(relevant),
             fresh_for=relevant.fresh_for,
             readings=relevant.readings,
+            basis=basis_of(recipe, relevant, known.peeked, self._providers),
         )
         started = time.perf_counter()
         try:
@@ -135,10 +150,12 @@ class Engine:
         except RecipeFailed as error:
             self._report(recipe, error)
             if not binding.found or error.reason == "overran":
-                return dataclasses.replace(outcome, personalized=False, provenance="error", fresh_for=0.0, error=error)
+                return dataclasses.replace(
+                    outcome, personalized=False, provenance="error", fresh_for=0.0, error=error, basis=None
+                )
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
-            fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
-            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default")
+            fallback = await self._outcome(call, _Known(Snapshot(failed=relevant.failed)), deadline)
+            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default", basis=None)
 
     def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
         items = {name: self._providers[name].items() for name in call.recipe.providers}

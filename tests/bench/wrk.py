@@ -1,0 +1,42 @@
+"""Load from wrk, on a core of its own."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("visitors.lua")
+CORE = 1
+CONNECTIONS = 64
+SPARE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came back: answers a second, and the seconds that half of them and all but a hundredth took."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def load(url: str, paths: Sequence[str], *, visitors: int, seconds: int, connections: int = CONNECTIONS) -> Load:
+    """Return how a server took a load; every answer has to be a good one.
+
+    Args:
+        url: the server.
+        paths: what each visitor asks in turn; the visitor's id is written behind each.
+        visitors: how many there are, some of whom come often.
+        seconds: how long.
+        connections: how many are open at a time.
+    """
+    pinned = ["taskset", "--cpu-list", str(CORE)] if shutil.which("taskset") else []
+    wrk = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+    command = [*pinned, *wrk, "--script", str(SCRIPT), url, "--", str(visitors), *paths]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SPARE_SECONDS)
+    told = json.loads(ran.stdout.splitlines()[-1])
+    if told["failed"]:
+        raise RuntimeError(f"{told['failed']} of {told['requests']} requests to {url} failed")
+    return Load(told["requests"] / told["microseconds"] * 1e6, told["p50"] / 1e6, told["p99"] / 1e6)
