@@ -60,6 +60,7 @@ from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
+from personalize.web.warm import WarmAnswers, WarmLane
 from personalize.web.webhook import Webhook
 
 Application: TypeAlias = Starlette
@@ -106,15 +107,17 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
+    warm = WarmAnswers(metrics, browser_ttl=settings.browser_ttl)
     app = Starlette(
         routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
         middleware=[
+            Middleware(WarmLane, answers=warm),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes, webhook),
+        lifespan=_lifespan(parts, recipes, warm, webhook),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
@@ -315,7 +318,7 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
     )
 
 
-def _lifespan(parts: Parts, recipes: Registry, webhook: Webhook | None) -> Lifespan:
+def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -325,6 +328,7 @@ def _lifespan(parts: Parts, recipes: Registry, webhook: Webhook | None) -> Lifes
             await stack.enter_async_context(parts.opened())
             if webhook is not None:
                 await stack.enter_async_context(webhook.inbox.opened())
+            await stack.enter_async_context(warm.counted())
             logs.service_started(len(recipes))
             yield
 

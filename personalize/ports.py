@@ -58,11 +58,23 @@ class Ask:
     allowance: Allowance = UNLIMITED
 
 
+class Basis(Protocol):
+    """What an answer was made of."""
+
+    def holds(self) -> bool:
+        """Return whether that is still all there is to know: until it grows old, the answer would be the same."""
+        ...
+
+
 class ProfileSource(Protocol):
     """Where snapshots come from."""
 
     async def fetch(self, ask: Ask) -> Snapshot:
         """Return what is known by the deadline; never raise for what Segment or Redis do."""
+        ...
+
+    def peek(self, ask: Ask) -> Basis | None:
+        """Return what is in memory of a profile, if all that is asked for is, and nobody need be asked about it."""
         ...
 
 

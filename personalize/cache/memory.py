@@ -37,8 +37,10 @@ class Kept:
     checked: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A section as it is kept, encoded; `until` is a time of the monotonic clock in seconds."""
+
     value: bytes
     stamp: Stamp | None
     checked: float
@@ -76,16 +78,21 @@ class MemoryStore:
 
     def read(self, key: str, name: SectionName) -> Kept | None:
         """Return a section of a profile, if it is here."""
-        kept = self._entries.get((key, name))
-        if kept is None or kept.until <= self._clock():
+        kept = self.peek(key, name)
+        if kept is None:
             return None
         return Kept(entry.decode(name, kept.value), kept.stamp, kept.checked)
+
+    def peek(self, key: str, name: SectionName) -> Entry | None:
+        """Return the very entry of a section: as long as it is the same one, nothing else was written."""
+        kept = self._entries.get((key, name))
+        return None if kept is None or kept.until <= self._clock() else kept
 
     def write(self, key: str, name: SectionName, kept: Kept) -> None:
         """Keep one section, unless the profile was dropped after it was compared, or it is larger than the tier."""
         if kept.checked > self._dropped.get(key, self._dropped_before):
             until = self._clock() + self._keep
-            self._put(key, name, _Entry(entry.encode(kept.section), kept.stamp, kept.checked, until))
+            self._put(key, name, Entry(entry.encode(kept.section), kept.stamp, kept.checked, until))
 
     def discard(self, key: str, name: SectionName) -> None:
         """Let go of one section."""
@@ -118,25 +125,25 @@ class MemoryStore:
                 self._said[key] = amended.record.said
         return amended.outcome
 
-    def _put(self, key: str, name: SectionName, one: _Entry) -> None:
+    def _put(self, key: str, name: SectionName, one: Entry) -> None:
         if _size(one) <= self._entries.maxsize:
             self._entries[key, name] = one
         else:
             self.discard(key, name)
 
 
-class _Lru(LRUCache[tuple[str, SectionName], _Entry]):
+class _Lru(LRUCache[tuple[str, SectionName], Entry]):
     """Entries by how recently they were used; counts those that had to go."""
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         super().__init__(max_bytes, getsizeof=_size)
         self._metrics = metrics
 
-    def popitem(self) -> tuple[tuple[str, SectionName], _Entry]:
+    def popitem(self) -> tuple[tuple[str, SectionName], Entry]:
         """Let the least recently used entry go."""
         self._metrics.memory_evictions.inc()
         return super().popitem()
 
 
-def _size(one: _Entry) -> int:
+def _size(one: Entry) -> int:
     return ENTRY_BYTES + len(one.value)

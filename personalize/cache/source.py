@@ -25,7 +25,7 @@ from personalize.cache.tiers import Found, Tiers
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, ExternalId, Reading, SectionName, Snapshot
 from personalize.needs import SectionSpec
-from personalize.ports import Ask, Errand
+from personalize.ports import Ask, Basis, Errand
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
@@ -118,6 +118,10 @@ class CachedSource:
         if ask.aliases and snapshot.found:  # they are one person's, if there is one at all
             self._persons.learn(key, [self._key(ask.collection, one) for one in ask.aliases])
         return snapshot
+
+    def peek(self, ask: Ask) -> Basis | None:
+        """Return what is in memory of a profile, if all that is asked for is, and nobody need be asked about it."""
+        return self._tiers.peek(self._key(ask.collection, ask.external_id), ask.sections)
 
     async def forget(self, collection: Collection, external_ids: Iterable[ExternalId]) -> bool:
         """Forget a person in every tier and every replica, under these ids and those learnt to be the same person's.

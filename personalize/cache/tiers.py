@@ -1,16 +1,18 @@
 """The tiers before the Profile API, as one: memory first, then what replicas share."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from personalize.cache import entry
+from personalize.cache.basis import remembered
 from personalize.cache.entry import GONE, Ages, Judgement
 from personalize.cache.lookups import Lookups
 from personalize.cache.memory import Kept, MemoryStore
 from personalize.cache.store import Known, SharedStore, Stamp
 from personalize.model import AnySection, SectionName, Tier
 from personalize.needs import SectionSpec
+from personalize.ports import Basis
 from personalize.telemetry.metrics import Metrics
 
 _RANK = {"fresh": 3, "stale": 2, "expired": 1, "gone": 0}
@@ -68,6 +70,10 @@ class Tiers:
     def judge(self, section: AnySection | None, spec: SectionSpec) -> Judgement:
         """Return how a section stands now."""
         return GONE if section is None else entry.judge(section, spec, self._clock(), self._ages)
+
+    def peek(self, key: str, names: Iterable[SectionName]) -> Basis | None:
+        """Return these sections as they are in memory, if all of them are, and may be trusted."""
+        return remembered(self._memory, self._shared, key, tuple(names))
 
     async def look_up(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> dict[SectionName, Found]:
         """Return what is known of a profile's sections, in one round trip to the shared tier at most."""

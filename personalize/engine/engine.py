@@ -12,12 +12,13 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from personalize.declare import Binding
+from personalize.engine.basis import basis_of
 from personalize.engine.lanes import Lane
 from personalize.engine.memo import Memo, key_of
 from personalize.errors import RecipeFailed
 from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import UNLIMITED, Allowance, Ask, Errand, ItemProvider, Priority, ProfileSource
+from personalize.ports import UNLIMITED, Allowance, Ask, Basis, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
@@ -55,6 +56,24 @@ class Outcome:
     readings: Mapping[SectionName, Reading] = field(default_factory=dict)
     seconds: float = 0.0
     error: RecipeFailed | None = None
+    basis: Basis | None = None
+    """What it rests on, if it came from memory, was fresh and reads no clock; good for `fresh_for` at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a visitor in one collection, and what memory had of each profile that was looked up."""
+
+    snapshot: Snapshot
+    peeked: tuple[Basis | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A recipe's arguments, and the version of each provider whose items are among them."""
+
+    binding: Binding
+    versions: Sequence[tuple[ItemProvider, int]]
 
 
 class Engine:
@@ -97,8 +116,9 @@ class Engine:
         collections = sorted({call.recipe.collection for call in calls})
         errand = Errand(priority, deadline)
         known = await asyncio.gather(*(self._known(calls, visitor, one, errand, allowance) for one in collections))
-        snapshots = dict(zip(collections, known, strict=True))
-        return await asyncio.gather(*(self._outcome(one, snapshots[one.recipe.collection], deadline) for one in calls))
+        by_collection = dict(zip(collections, known, strict=True))
+        outcomes = (self._outcome(one, by_collection[one.recipe.collection], deadline) for one in calls)
+        return await asyncio.gather(*outcomes)
 
     def close(self) -> None:
         """End the threads that recipes ran in."""
@@ -107,24 +127,26 @@ class Engine:
 
     async def _known(
         self, calls: Iterable[Call], visitor: Visitor, collection: Collection, errand: Errand, allowance: Allowance
-    ) -> Snapshot:
+    ) -> _Known:
         """Return what is known of the visitor's first profile that exists, for these calls' sections."""
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
         ids = visitor.external_ids(collection) if sections else ()
         snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
+        peeked: list[Basis | None] = []
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
             ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases, allowance)
             snapshot = await self._source.fetch(ask)
+            peeked.append(self._source.peek(ask))
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
             if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
                 break
-        return replace(snapshot, failed=failed, fresh_for=fresh_for)
+        return _Known(replace(snapshot, failed=failed, fresh_for=fresh_for), tuple(peeked))
 
-    async def _outcome(self, call: Call, snapshot: Snapshot, deadline: float) -> Outcome:
-        recipe, relevant = call.recipe, _narrowed(snapshot, call.recipe)
+    async def _outcome(self, call: Call, known: _Known, deadline: float) -> Outcome:
+        recipe, relevant = call.recipe, _narrowed(known.snapshot, call.recipe)
         outcome = Outcome(
             recipe=recipe.name,
             data=None,
@@ -136,53 +158,59 @@ class Engine:
         )
         started, found = time.perf_counter(), False
         try:
-            binding = self._bind(call, relevant)
-            found = binding.found
-            data = await self._answer(recipe, binding, deadline)
-            return dataclasses.replace(outcome, data=data, personalized=found, seconds=time.perf_counter() - started)
+            bound = self._bind(call, relevant)
+            found, basis = bound.binding.found, basis_of(recipe, relevant, known.peeked, bound.versions)
+            data = await self._answer(recipe, bound, deadline)
+            seconds = time.perf_counter() - started
+            return dataclasses.replace(outcome, data=data, personalized=found, seconds=seconds, basis=basis)
         except RecipeFailed as error:
             self._report(recipe, error)
             if not found or error.reason == "overran":
                 return dataclasses.replace(outcome, provenance="error", fresh_for=0.0, error=error)
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
-            fallback = await self._outcome(call, Snapshot(failed=relevant.failed), deadline)
-            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default")
+            fallback = await self._outcome(call, _Known(Snapshot(failed=relevant.failed)), deadline)
+            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default", basis=None)
 
-    def _bind(self, call: Call, snapshot: Snapshot) -> Binding:
-        items = {name: _items(self._providers[name]) for name in call.recipe.providers}
+    def _bind(self, call: Call, snapshot: Snapshot) -> _Bound:
+        named = [(name, self._providers[name]) for name in sorted(call.recipe.providers)]
+        versions, items = [], {}
+        for name, provider in named:
+            version, items[name] = _items(provider)
+            versions.append((provider, version))
         binding = call.recipe.bind(snapshot, items, call.params, self._now())
         for parameter in binding.mismatched:
             self._metrics.trait_mismatches.labels(call.recipe.name, parameter).inc()
-        return binding
+        return _Bound(binding, versions)
 
-    async def _answer(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
+    async def _answer(self, recipe: AnyRecipe, bound: _Bound, deadline: float) -> Raw:
         """Return what the function answers, from the memo if it was asked the same before."""
-        key = key_of(recipe, binding.arguments, self._providers)
+        arguments = bound.binding.arguments
+        key = key_of(recipe, arguments, [version for _, version in bound.versions])
         if key is None:
-            return await self._run(recipe, binding, deadline)
+            return await self._run(recipe, arguments, deadline)
         answer = self._memo.read(key)
         if answer is None:
-            answer = await self._run(recipe, binding, deadline)
+            answer = await self._run(recipe, arguments, deadline)
             self._memo.write(key, answer)
         return answer
 
-    async def _run(self, recipe: AnyRecipe, binding: Binding, deadline: float) -> Raw:
+    async def _run(self, recipe: AnyRecipe, arguments: Mapping[str, object], deadline: float) -> Raw:
         lane = self._lanes.setdefault(recipe.name, Lane(recipe.name, recipe.answer))
         until = max(deadline, asyncio.get_running_loop().time() + RECIPE_SECONDS)
-        return await lane.run(binding.arguments, until)
+        return await lane.run(arguments, until)
 
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()
         logs.recipe_failed(recipe.name, recipe.where, error.reason, error.__cause__)
 
 
-def _items(provider: ItemProvider) -> object:
-    """Return a provider's items.
+def _items(provider: ItemProvider) -> tuple[int, object]:
+    """Return a provider's version and items.
 
     An installed provider is foreign code: if it fails, that costs the recipes that read it, and not the page.
     """
     try:
-        return provider.items()
+        return provider.version, provider.items()
     except Exception as error:
         raise RecipeFailed("raised") from error
 

@@ -1,6 +1,6 @@
 """The memo: answers that were made before, for as long as all that they rest on is the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -9,7 +9,6 @@ from msgspec import Raw
 
 from personalize.declare import UNSAYABLE, Recipe, plain
 from personalize.needs import Items
-from personalize.ports import ItemProvider
 from personalize.telemetry.metrics import Metrics
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -51,13 +50,10 @@ class Memo:
             self._answers[key] = answer
 
 
-def key_of(
-    recipe: Recipe[..., object], arguments: Mapping[str, object], providers: Mapping[str, ItemProvider]
-) -> bytes | None:
+def key_of(recipe: Recipe[..., object], arguments: Mapping[str, object], versions: Sequence[int]) -> bytes | None:
     """Return what an answer rests on, in 16 bytes; `None` if it rests on the clock, or on what cannot be written."""
     if recipe.timed:
         return None
-    versions = [providers[name].version for name in sorted(recipe.providers)]
     try:
         told = msgspec.msgpack.encode((recipe.name, versions, _own(recipe, arguments)), enc_hook=plain)
     except UNSAYABLE:  # as whole numbers beyond 64 bits

@@ -41,6 +41,7 @@ class RecipeAnswers:
             label = outcome.provenance
             if outcome.error is not None:
                 raise outcome.error
+            request.state.outcome = outcome  # for the short lane: see `warm.OUTCOME`
             return self._response(outcome, recipe, request, caller)
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word

@@ -16,7 +16,7 @@ from personalize import Event, Events, Items, Now, Param, Trait, recipe
 from personalize.engine import Call, Engine, Outcome
 from personalize.model import AnySection, Reading, Section, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
-from personalize.ports import UNLIMITED, Allowance, Ask
+from personalize.ports import UNLIMITED, Allowance, Ask, Basis
 from personalize.registry import AnyRecipe
 from personalize.telemetry.metrics import Metrics
 from personalize.testing import NOW
@@ -100,6 +100,9 @@ class Profiles:
     async def fetch(self, ask: Ask) -> Snapshot:
         self.asks.append(ask)
         return self.known.get(str(ask.external_id), nobody(ask))
+
+    def peek(self, ask: Ask) -> Basis | None:
+        return None
 
     @property
     def asked(self) -> list[str]:

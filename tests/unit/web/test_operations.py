@@ -62,6 +62,7 @@ async def test_metrics_come_as_the_scraper_likes(accept: str, content_type: str,
     assert answered.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.counts_requests
 async def test_every_answer_is_counted_by_outcome(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
     """One request, one count, under the recipe's name and a word for how it went; all are timed."""
     posts = "/api/recommended-posts"

@@ -285,6 +285,7 @@ async def test_a_page_is_kept_as_long_as_its_oldest_part(client: httpx.AsyncClie
     assert partly.headers["Cache-Control"] == "private, max-age=0"
 
 
+@pytest.mark.counts_requests
 async def test_each_recipe_of_a_page_is_counted(client: httpx.AsyncClient) -> None:
     """By how it went; one that there is not is not called by the caller's own word."""
     await got(client, "greeting,hero:greeting,for-servers,whatever-i-say")

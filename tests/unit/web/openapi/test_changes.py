@@ -32,6 +32,7 @@ def test_problems_that_pass_say_when_to_try_again() -> None:
     """Those that are ours for a moment, and no others."""
     responses = described("shipped")["components"]["responses"]
     assert [name for name, one in responses.items() if "Retry-After" in one["headers"]] == [
+        "TooManyRequests",
         "NotErased",
         "Busy",
         "Problem",

@@ -1,0 +1,95 @@
+"""Servers of a comparison, each a process on the same core; only one is under load at a time."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import free_port
+from tests.processes import PYTHON, running, wait_for_port, wait_for_urls
+
+CORE = 0
+ORIGIN = "https://blog.example.com"
+KEY = "fake-key-of-a-benchmark"
+PATHS = ("/api/recommended-posts?anonymous_id=", "/api/last-viewed-not-purchased?anonymous_id=")
+"""The shipped recipes that a browser may ask without a token."""
+
+SOMEBODY = "00000001-0000-4000-8000-000000000000"
+CATEGORIES = ("Cycling", "Coffee", "Design", "Travel")
+
+
+def posts(folder: Path, count: int) -> Path:
+    """Write a file of posts."""
+    file = folder / f"posts-{count}.json"
+    told = [
+        {
+            "title": f"Post {number} about {CATEGORIES[number % len(CATEGORIES)]}",
+            "url": f"https://blog.example.com/{number}",
+            "published_at": f"2026-01-{1 + number % 28:02}T03:04:05Z",
+            "categories": [CATEGORIES[number % len(CATEGORIES)]],
+            "excerpt": "What it is about, in two lines of text that somebody took the time to write. " * 2,
+        }
+        for number in range(count)
+    ]
+    file.write_text(json.dumps(told))
+    return file
+
+
+@contextmanager
+def upstream(latency: float = 0.0) -> Iterator[str]:
+    """Run a Profile API that knows everybody, and return its URL; `latency` is in seconds."""
+    with _asgi("tests.bench.upstream:app", {"BENCH_LATENCY": str(latency)}, core=None) as url:
+        yield url
+
+
+@contextmanager
+def service(profile_api: str, posts_file: Path, **named: str) -> Iterator[str]:
+    """Run the service as it is shipped, with as much of a budget as there is."""
+    settings = {
+        "SPACE_ID": "bench",
+        "ACCESS_TOKEN": "fake-token",
+        "PROFILE_API_URL": profile_api,
+        "POSTS_URL": str(posts_file),
+        "ALLOWED_ORIGINS": ORIGIN,
+        "API_KEYS": f"bench:{KEY}",
+        "RATE_LIMIT": "10000",
+        **named,
+    }
+    command = [*_pinned(CORE), PYTHON, "-m", "personalize", "serve", "--port", "0"]
+    with running(command, environment={f"PERSONALIZE_{name}": value for name, value in settings.items()}) as run:
+        [url] = wait_for_urls(run, 1)
+        yield url
+
+
+@contextmanager
+def rival(name: str, **environment: str) -> Iterator[str]:
+    """Run one of the alternatives, and return its URL."""
+    with _asgi(f"tests.bench.rivals.{name}:app", environment, core=CORE) as url:
+        yield url
+
+
+def answer_of(url: str, folder: Path) -> Path:
+    """Write what a server answers to somebody, headers and all, for a rival that is to send the same bytes."""
+    answer = httpx.get(f"{url}{PATHS[0]}{SOMEBODY}", headers={"Origin": ORIGIN}, trust_env=False)
+    answer.raise_for_status()
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
+    file = folder / "answer.json"
+    file.write_text(json.dumps({"body": answer.text, "headers": headers}))
+    return file
+
+
+@contextmanager
+def _asgi(app: str, environment: Mapping[str, str], *, core: int | None) -> Iterator[str]:
+    port = free_port()
+    quiet = ["--log-level", "warning", "--no-access-log", "--no-server-header"]
+    command = [*_pinned(core), PYTHON, "-m", "uvicorn", app, "--port", str(port), *quiet]
+    with running(command, environment=environment):
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+
+
+def _pinned(core: int | None) -> list[str]:
+    return ["taskset", "--cpu-list", str(core)] if core is not None and shutil.which("taskset") else []

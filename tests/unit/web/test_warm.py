@@ -1,0 +1,217 @@
+"""The short lane: what it answers, what it declines, and that nothing it answers has become wrong."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from msgspec import Raw
+from prometheus_client import CollectorRegistry
+
+from personalize.app import create_app
+from personalize.engine import Outcome
+from personalize.model import Reading
+from personalize.telemetry.metrics import Metrics
+from personalize.testing import RecordingProfileApi
+from personalize.testing.services import client_of
+from personalize.web.warm import OUTCOME, WarmAnswers, WarmLane
+from tests.connections import until
+from tests.doubles import ORIGIN, settings_of
+
+pytestmark = pytest.mark.counts_requests
+
+ADA = "/api/recommended-posts?user_id=ada"
+JSON_TYPE, ETAG = (b"content-type", b"application/json"), (b"etag", b'W/"1"')
+
+
+@dataclass
+class Basis:
+    """What an answer rests on, as a test wants it."""
+
+    right: bool = True
+
+    def holds(self) -> bool:
+        return self.right
+
+
+@dataclass
+class Whole:
+    """An application that answers what it is told to, and counts how often it was asked."""
+
+    basis: Basis | None = field(default_factory=Basis)
+    fresh_for: float = 300.0
+    status: int = 200
+    asked: int = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        outcome = Outcome(
+            "mine",
+            Raw(b"1"),
+            personalized=True,
+            degraded=False,
+            provenance="fresh",
+            fresh_for=self.fresh_for,
+            readings={"traits": Reading("memory", "fresh", 300.0)},
+            basis=self.basis,
+        )
+        scope.setdefault("state", {})[OUTCOME] = outcome
+        headers = [JSON_TYPE, ETAG, (b"cache-control", b"private, max-age=60"), (b"x-request-id", b"first")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1"})
+
+
+class Lane:
+    """The lane before an application of a test, and the metrics that it counts in."""
+
+    def __init__(self, whole: Whole, **bounds: int) -> None:
+        self.whole = whole
+        self.metrics = Metrics(CollectorRegistry())
+        self.answers = WarmAnswers(self.metrics, browser_ttl=60, **bounds)
+        self._transport = httpx.ASGITransport(WarmLane(whole, self.answers))
+
+    async def ask(self, path: str = ADA, method: str = "GET", **headers: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self._transport, base_url="http://service.test", headers={}) as client:
+            return await client.request(
+                method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+            )
+
+    async def ask_twice(self, path: str = ADA, **headers: str) -> int:
+        """Return how often the application was asked by two requests."""
+        before = self.whole.asked
+        for _ in range(2):
+            await self.ask(path, **headers)
+        return self.whole.asked - before
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"personalize_{name}", labels) or 0
+
+
+async def test_an_answer_is_sent_again() -> None:
+    """Its bytes and its headers, with an id of its own."""
+    lane = Lane(Whole())
+    first, second, third = [await lane.ask() for _ in range(3)]
+    assert lane.whole.asked == 1
+    assert (second.content, second.headers["ETag"]) == (first.content, first.headers["ETag"])
+    assert second.headers["Cache-Control"] == "private, max-age=60"
+    assert set(second.headers) == set(first.headers)
+    assert len({one.headers["X-Request-Id"] for one in (first, second, third)}) == 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"authorization": "Bearer key"}, {"if_none_match": 'W/"1"'}, {"x_request_id": "mine"}, {"accept": "text/html"}],
+)
+async def test_who_is_to_be_told_something_of_their_own_goes_the_whole_way(headers: dict[str, str]) -> None:
+    """And so does whoever comes after them."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice(**headers) == 2
+    assert await lane.ask_twice() == 1
+    assert await lane.ask_twice(**headers) == 2
+
+
+@pytest.mark.parametrize(
+    "whole", [Whole(basis=None), Whole(status=404), Whole(fresh_for=0.0), Whole(basis=Basis(right=False))]
+)
+async def test_what_does_not_hold_is_not_sent_again(whole: Whole) -> None:
+    """That it rests on something, was an answer, and is fresh."""
+    assert await Lane(whole).ask_twice() == 2
+
+
+async def test_what_does_not_hold_any_more_is_asked_anew() -> None:
+    """Once; then the new answer is known."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice() == 1
+    basis, lane.whole.basis = lane.whole.basis, Basis()
+    assert basis is not None
+    basis.right = False
+    assert await lane.ask_twice() == 1
+
+
+@pytest.mark.parametrize(
+    "other", [ADA + "&limit=3", ADA.replace("ada", "bob"), ADA.replace("posts", "products"), "/metrics"]
+)
+async def test_another_question_has_another_answer(other: str) -> None:
+    """Another visitor, parameter, recipe."""
+    lane = Lane(Whole())
+    await lane.ask_twice()
+    await lane.ask(other)
+    assert lane.whole.asked == 2
+
+
+async def test_another_origin_has_another_answer() -> None:
+    """Since who may read it stands in its headers."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice() == 1
+    assert await lane.ask_twice(origin=ORIGIN) == 1
+    assert await lane.ask_twice(origin="https://other.example.com") == 1
+
+
+async def test_other_methods_and_other_routes_are_none_of_its_business() -> None:
+    """They are passed on each time."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice("/livez") == 2
+    for _ in range(2):
+        await lane.ask(method="POST")
+    assert lane.whole.asked == 4
+
+
+async def test_an_answer_is_kept_for_no_longer_than_it_is_fresh() -> None:
+    """Its age is told to browsers: here less than the minute that they may keep one."""
+    lane = Lane(Whole(fresh_for=30.0))
+    await lane.ask()
+    assert (await lane.ask()).headers["Cache-Control"] == "private, max-age=29"
+
+
+async def test_the_oldest_answers_go_first() -> None:
+    """There are so many at most."""
+    lane = Lane(Whole(), most=2)
+    paths = [f"/api/mine?user_id={number}" for number in range(3)]
+    for path in paths:
+        await lane.ask(path)
+    for path in reversed(paths):
+        await lane.ask(path)
+    assert lane.whole.asked == 4
+
+
+async def test_what_is_sent_again_is_counted() -> None:
+    """As what goes the whole way, a moment later, and for certain when the service ends."""
+    lane = Lane(Whole())
+    async with lane.answers.counted():
+        for _ in range(3):
+            await lane.ask()
+        await until(lambda: lane.count("requests_total", recipe="mine", outcome="fresh") == 2)
+        await lane.ask()
+    assert lane.count("requests_total", recipe="mine", outcome="fresh") == 3
+    assert lane.count("request_seconds_count", recipe="mine") == 3
+    assert lane.count("cache_reads_total", section="traits", tier="memory") == 3
+    assert lane.count("sections_total", section="traits", outcome="fresh") == 3
+
+
+async def test_a_real_answer_comes_by_the_lane() -> None:
+    """From the third request on: the first is read of Segment, the second of memory."""
+    api = RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+    async with client_of(create_app(settings_of(), transport=api.transport)) as client:
+        answers = [await client.get(ADA) for _ in range(4)]
+        assert len({one.content for one in answers}) == 1
+        assert 'personalized":true' in answers[0].text
+        assert await _looked_up(client) == 2
+
+
+async def _looked_up(client: httpx.AsyncClient) -> int:
+    """Return how many answers were looked up in the memo, which the lane does not ask."""
+    text = (await client.get("/metrics")).text
+    return sum(
+        int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("personalize_memo_reads_total{")
+    )
+
+
+async def test_a_crowd_is_answered_alike() -> None:
+    """Whoever of them comes by which way."""
+    api = RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+    async with client_of(create_app(settings_of(), transport=api.transport)) as client:
+        answers = await asyncio.gather(*(client.get(ADA) for _ in range(50)))
+        answers += await asyncio.gather(*(client.get(ADA) for _ in range(50)))
+    assert len({one.content for one in answers}) == 1
+    assert len(api.calls) == 1
