@@ -54,13 +54,15 @@ from personalize.web.clients import Clients
 from personalize.web.desk import Desk
 from personalize.web.erasure import Erasure, ErasureAnswers
 from personalize.web.fragments import Fragments
+from personalize.web.lane import ShortLane
 from personalize.web.middleware import Cors, LastLine, RequestIds
 from personalize.web.openapi import document
 from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
-from personalize.web.warm import WarmAnswers, WarmLane
+from personalize.web.tallies import Tallies
+from personalize.web.warm import WarmAnswers
 from personalize.web.webhook import Webhook
 
 Application: TypeAlias = Starlette
@@ -107,11 +109,11 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
-    warm = WarmAnswers(metrics, browser_ttl=settings.browser_ttl)
+    warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
     app = Starlette(
         routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
         middleware=[
-            Middleware(WarmLane, answers=warm),
+            Middleware(ShortLane, answers=warm),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
@@ -328,7 +330,7 @@ def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webho
             await stack.enter_async_context(parts.opened())
             if webhook is not None:
                 await stack.enter_async_context(webhook.inbox.opened())
-            await stack.enter_async_context(warm.counted())
+            await stack.enter_async_context(warm.tallies.flushing())
             logs.service_started(len(recipes))
             yield
 

@@ -15,6 +15,7 @@ from personalize.trust.access import Caller
 from personalize.web import bodies, page, params, responses
 from personalize.web.desk import Desk
 from personalize.web.page import Entry, Page
+from personalize.web.warm import Given
 
 PAGE = "personalize"
 """What the whole is called in metrics: no recipe may have that name."""
@@ -70,6 +71,8 @@ class PageAnswers:
         self._count(asked.entries, answered, refused)
         self._desk.metrics.request_seconds.labels(PAGE).observe(time.perf_counter() - started)
         results = {one.id: _result(answered.get(one.id), refused.get(one.id)) for one in asked.entries}
+        if not refused:
+            request.state.given = Given(PAGE, outcomes)
         return responses.page(results, outcomes, request, browser_ttl=0.0 if refused else self._browser_ttl)
 
     def _call(self, entry: Entry, asked: Page, caller: Caller) -> Call:

@@ -14,6 +14,7 @@ from personalize.trust.access import Caller
 from personalize.web import params, responses
 from personalize.web.desk import Desk
 from personalize.web.fragments import Fragment, Fragments
+from personalize.web.warm import Given
 
 
 class RecipeAnswers:
@@ -41,7 +42,7 @@ class RecipeAnswers:
             label = outcome.provenance
             if outcome.error is not None:
                 raise outcome.error
-            request.state.outcome = outcome  # for the short lane: see `warm.OUTCOME`
+            request.state.given = Given(name, [outcome])
             return self._response(outcome, recipe, request, caller)
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word

@@ -15,7 +15,9 @@ from personalize.model import Reading
 from personalize.telemetry.metrics import Metrics
 from personalize.testing import RecordingProfileApi
 from personalize.testing.services import client_of
-from personalize.web.warm import OUTCOME, WarmAnswers, WarmLane
+from personalize.web.lane import GIVEN, ShortLane
+from personalize.web.tallies import Tallies
+from personalize.web.warm import ANSWER_BYTES, Given, WarmAnswers
 from tests.connections import until
 from tests.doubles import ORIGIN, settings_of
 
@@ -56,7 +58,7 @@ class Whole:
             readings={"traits": Reading("memory", "fresh", 300.0)},
             basis=self.basis,
         )
-        scope.setdefault("state", {})[OUTCOME] = outcome
+        scope.setdefault("state", {})[GIVEN] = Given("mine", [outcome])
         headers = [JSON_TYPE, ETAG, (b"cache-control", b"private, max-age=60"), (b"x-request-id", b"first")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"1"})
@@ -68,8 +70,8 @@ class Lane:
     def __init__(self, whole: Whole, **bounds: int) -> None:
         self.whole = whole
         self.metrics = Metrics(CollectorRegistry())
-        self.answers = WarmAnswers(self.metrics, browser_ttl=60, **bounds)
-        self._transport = httpx.ASGITransport(WarmLane(whole, self.answers))
+        self.answers = WarmAnswers(Tallies(self.metrics), browser_ttl=60, **bounds)
+        self._transport = httpx.ASGITransport(ShortLane(whole, self.answers))
 
     async def ask(self, path: str = ADA, method: str = "GET", **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=self._transport, base_url="http://service.test", headers={}) as client:
@@ -165,9 +167,10 @@ async def test_an_answer_is_kept_for_no_longer_than_it_is_fresh() -> None:
 
 
 async def test_the_oldest_answers_go_first() -> None:
-    """There are so many at most."""
-    lane = Lane(Whole(), most=2)
+    """Those that there is room for beside what all of them were told, which counts once."""
     paths = [f"/api/mine?user_id={number}" for number in range(3)]
+    room_for_two = 2 * (ANSWER_BYTES + len("user_id=0")) + ANSWER_BYTES + len("1")
+    lane = Lane(Whole(), max_bytes=room_for_two)
     for path in paths:
         await lane.ask(path)
     for path in reversed(paths):
@@ -175,10 +178,16 @@ async def test_the_oldest_answers_go_first() -> None:
     assert lane.whole.asked == 4
 
 
+async def test_an_answer_that_there_is_no_room_for_is_not_kept() -> None:
+    """Nor does it leave anything behind."""
+    lane = Lane(Whole(), max_bytes=ANSWER_BYTES)
+    assert await lane.ask_twice() == 2
+
+
 async def test_what_is_sent_again_is_counted() -> None:
     """As what goes the whole way, a moment later, and for certain when the service ends."""
     lane = Lane(Whole())
-    async with lane.answers.counted():
+    async with lane.answers.tallies.flushing():
         for _ in range(3):
             await lane.ask()
         await until(lambda: lane.count("requests_total", recipe="mine", outcome="fresh") == 2)
@@ -205,6 +214,20 @@ async def _looked_up(client: httpx.AsyncClient) -> int:
     return sum(
         int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("personalize_memo_reads_total{")
     )
+
+
+async def test_a_page_comes_by_the_lane_too() -> None:
+    """All of its recipes are counted each time; a page with a refusal goes the whole way."""
+    api = RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+    async with client_of(create_app(settings_of(), transport=api.transport)) as client:
+        page = "/api/personalize?recipes=one:recommended-posts,two:recommended-posts&two.limit=1&user_id=ada"
+        answers = [await client.get(page) for _ in range(5)]
+        assert len({one.content for one in answers}) == 1
+        assert await _looked_up(client) == 4
+        refused = page.replace("two:recommended-posts", "two:customer-context").replace("two.limit=1&", "")
+        for _ in range(3):
+            await client.get(refused)
+        assert await _looked_up(client) == 7
 
 
 async def test_a_crowd_is_answered_alike() -> None:
