@@ -12,7 +12,12 @@
     │   ├── UnknownRecipe           404
     │   ├── BodyTooLarge            413
     │   ├── UnsupportedMediaType    415
-    │   └── TooManyRequests         429: a server's; a browser gets the defaults
+    │   ├── TooManyRequests         429: a server's; a browser gets the defaults
+    │   ├── MalformedRequest        400: no HTTP; this one and the next ones end the connection
+    │   ├── TooSlow                 408
+    │   ├── UrlTooLong              414
+    │   ├── HeadersTooLarge         431
+    │   └── Overloaded              503
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -88,11 +93,15 @@ class ProviderLoadError(ConfigurationError):
 
 
 class RequestError(PersonalizeError):
-    """The caller asked for something that cannot be answered."""
+    """The caller asked for something that cannot be answered.
+
+    `retry_after` is in seconds, where asking again later helps.
+    """
 
     status = 400
     code = "bad_request"
     label = "invalid"
+    retry_after: float | None = None
 
 
 class BadParameter(RequestError):
@@ -162,6 +171,41 @@ class TooManyRequests(RequestError):
     def __init__(self, retry_after: float) -> None:
         self.retry_after = retry_after
         super().__init__("This API key has asked about too many visitors within a second who are not known here yet.")
+
+
+class MalformedRequest(RequestError):
+    """What came is not HTTP, or not a request that can be told from what follows it."""
+
+    code = "malformed_request"
+
+
+class TooSlow(RequestError):
+    """The request did not come within the time that it may take."""
+
+    status = 408
+    code = "too_slow"
+
+
+class UrlTooLong(RequestError):
+    """The URL is longer than anything that can be asked."""
+
+    status = 414
+    code = "url_too_long"
+
+
+class HeadersTooLarge(RequestError):
+    """There are more headers than anybody needs, or larger ones."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class Overloaded(RequestError):
+    """The process answers as many as it can."""
+
+    status = 503
+    code = "overloaded"
+    retry_after = 1.0
 
 
 class RecipeFailed(PersonalizeError):

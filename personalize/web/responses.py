@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from personalize.engine import Outcome
-from personalize.errors import PersonalizeError, TooManyRequests
+from personalize.errors import PersonalizeError, RequestError
 from personalize.web import provenance
 
 PROBLEM_JSON = "application/problem+json"
@@ -96,7 +96,7 @@ def status(body: dict[str, Any], code: int = HTTPStatus.OK) -> Response:
 def problem(error: PersonalizeError, request: Request) -> Response:
     """Return an error as RFC 9457 problem details."""
     answered = problem_of(error.status, error.code, str(error), request)
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, RequestError) and error.retry_after is not None:
         answered.headers["Retry-After"] = str(math.ceil(error.retry_after))  # whole seconds (RFC 9110, 10.2.3)
     return answered
 
