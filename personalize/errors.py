@@ -13,7 +13,12 @@
     │   ├── UnknownRecipe           404
     │   ├── BodyTooLarge            413
     │   ├── UnsupportedMediaType    415
-    │   └── TooManyRequests         429: a server's; a browser gets the defaults
+    │   ├── TooManyRequests         429: a server's; a browser gets the defaults
+    │   ├── MalformedRequest        400: no HTTP; this one and the next ones end the connection
+    │   ├── TooSlow                 408
+    │   ├── UrlTooLong              414
+    │   ├── HeadersTooLarge         431
+    │   └── Overloaded              503
     ├── NotErased                   503: a person is not forgotten everywhere
     ├── Busy                        503: too much is waiting
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
@@ -41,7 +46,7 @@ from typing import Literal, TypeAlias
 
 
 class PersonalizeError(Exception):
-    """Root of the tree."""
+    """Root of the tree; `again_after` is in seconds, where asking again later helps."""
 
     status = 500
     code = "internal_error"
@@ -193,6 +198,41 @@ class TooManyRequests(RequestError):
     def __init__(self, again_after: float) -> None:
         self.again_after = math.ceil(again_after)  # `Retry-After` has whole seconds (RFC 9110, 10.2.3)
         super().__init__("This API key has asked about too many visitors within a second who are not known here yet.")
+
+
+class MalformedRequest(RequestError):
+    """What came is not HTTP, or not a request that can be told from what follows it."""
+
+    code = "malformed_request"
+
+
+class TooSlow(RequestError):
+    """The request did not come within the time that it may take."""
+
+    status = 408
+    code = "too_slow"
+
+
+class UrlTooLong(RequestError):
+    """The URL is longer than anything that can be asked."""
+
+    status = 414
+    code = "url_too_long"
+
+
+class HeadersTooLarge(RequestError):
+    """There are more headers than anybody needs, or larger ones."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class Overloaded(RequestError):
+    """The process answers as many as it can."""
+
+    status = 503
+    code = "overloaded"
+    again_after = 1
 
 
 class RecipeFailed(PersonalizeError):

@@ -1,19 +1,23 @@
 """Serving: sockets, workers and signals around uvicorn."""
 
+import asyncio
 import errno
+import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from personalize.app import Application, create_app, load_recipes
 from personalize.errors import ConfigurationError
+from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
 from personalize.reloading import Reloading, edits
 from personalize.settings import Settings
@@ -24,6 +28,9 @@ ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common balancers, so that it is never we who close a connection about to be used."""
+
+FILES_BESIDE = 300
+"""Files that a process may open beside its callers' connections: those to Segment and Redis, feeds, its own."""
 
 DRAIN_SECONDS = 20
 """What requests under way are given when the service is told to stop."""
@@ -62,27 +69,31 @@ class Service:
     Args:
         settings: what the deployment says about itself.
         workers: processes that answer side by side.
+        bounds: what a client may send.
 
     Raises:
         ConfigurationError: the settings do not make a service.
     """
 
-    def __init__(self, settings: Settings, *, workers: int = 1) -> None:
+    def __init__(self, settings: Settings, *, workers: int = 1, bounds: Bounds = USUAL) -> None:
         settings = settings.model_copy(update={"fleet_size": settings.fleet_size or workers})
         self._settings = settings
         self._workers = workers
+        self._bounds = bounds
         self.recipes = load_recipes(settings)
         # With several workers each makes its own application, and this one has told what is wrong.
         self._app = _application(settings, self.recipes)
 
     def run(self, listener: socket.socket, *, reload: bool = False) -> None:
         """Answer requests until told to stop by SIGTERM or SIGINT; with `reload`, as the recipes are edited."""
+        bounds = _fitting(self._bounds)
         if reload:
-            run(Reloading(self._app, self._edited, partial(edits, self._files)), listener)
+            run(Reloading(self._app, self._edited, partial(edits, self._files)), listener, bounds)
         elif self._workers == 1:
-            run(self._app, listener)
+            run(self._app, listener, bounds)
         else:
-            config = _config(partial(_application, self._settings), factory=True, workers=self._workers)
+            make = partial(_application, self._settings)
+            config = _config(make, bounds, factory=True, workers=self._workers)
             Multiprocess(config, sockets=[listener]).run()
 
     def _edited(self) -> Application:
@@ -108,9 +119,9 @@ def companion(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         thread.join(timeout=DRAIN_SECONDS)
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve one application until told to stop."""
-    QuietServer(_config(app)).run([listener])
+def run(app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None) -> None:
+    """Serve one application until told to stop; within bounds, if there are any."""
+    QuietServer(_config(app, bounds)).run([listener])
 
 
 class QuietServer(uvicorn.Server):
@@ -133,9 +144,23 @@ def _application(settings: Settings, recipes: Registry | None = None) -> Applica
     return create_app(settings, recipes=recipes)
 
 
-def _config(app: ASGIApp | Callable[[], ASGIApp], *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+def _fitting(bounds: Bounds) -> Bounds:
+    """Return bounds whose connections this process, and those that it starts, may open; each is an open file."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = bounds.connections + FILES_BESIDE
+    if allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return replace(bounds, connections=min(bounds.connections, max(1, allowed - FILES_BESIDE)))
+
+
+def _config(
+    app: ASGIApp | Callable[[], ASGIApp], bounds: Bounds | None = None, *, factory: bool = False, workers: int = 1
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        # It is only ever called, and travels to the workers.
+        http="auto" if bounds is None else cast("type[asyncio.Protocol]", partial(BoundedProtocol, bounds=bounds)),
         factory=factory,
         workers=workers,
         lifespan="on",

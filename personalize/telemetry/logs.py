@@ -130,6 +130,13 @@ def profile_api_paused(seconds: float) -> None:
     _log.warning("profile_api_paused", seconds=round(seconds, 3))
 
 
+def request_refused(status: int) -> None:
+    """A connection sent more than it may, or took longer, and was closed."""
+    more = _sparingly("request_refused", str(status))
+    if more is not None:
+        _log.warning("request_refused", status=status, **more)
+
+
 def cache_write_broke(error: BaseException) -> None:
     """A tier could not take a section for an unexpected exception: a defect of the service."""
     _log.error("cache_write_broke", **_described(error))
