@@ -20,6 +20,7 @@ from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.source import CachedSource
 from personalize.declare import NO_DEFAULT
 from personalize.engine import Engine
+from personalize.engine.memo import Memo
 from personalize.errors import ConfigurationError, PersonalizeError, RecipeLoadError
 from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
@@ -94,7 +95,8 @@ def create_app(
     """
     metrics = Metrics(CollectorRegistry())
     recipes = recipes or load_recipes(settings)
-    parts = assemble(settings, recipes, metrics, transport)
+    warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
+    parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)
     desk = Desk(
         recipes,
         parts.engine,
@@ -109,7 +111,6 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
-    warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
     app = Starlette(
         routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
         middleware=[
@@ -180,17 +181,43 @@ class Parts:
             yield self.engine
 
 
-def assemble(settings: Settings, recipes: Registry, metrics: Metrics, transport: Transport | None = None) -> Parts:
-    """Return what answers recipes, without the web around it."""
-    profiles = cached_profiles(settings, metrics, transport)
+def assemble(
+    settings: Settings,
+    recipes: Registry,
+    metrics: Metrics,
+    transport: Transport | None = None,
+    *,
+    forgotten: Callable[[], None] = lambda: None,
+) -> Parts:
+    """Return what answers recipes, without the web around it; arguments are those of `cached_profiles`."""
+    memo = Memo(metrics)
+
+    def forget() -> None:
+        memo.forget()
+        forgotten()
+
+    profiles = cached_profiles(settings, metrics, transport, forgotten=forget)
     providers, contexts = _providers(settings, recipes, metrics)
     plan = Plan((recipe.wanted for recipe in recipes.values()), ttl_max=settings.cache_ttl)
-    engine = Engine(plan, profiles.source, providers, metrics=metrics)
+    engine = Engine(plan, profiles.source, providers, metrics=metrics, memo=memo)
     return Parts(plan, engine, profiles, providers, contexts)
 
 
-def cached_profiles(settings: Settings, metrics: Metrics, transport: Transport | None = None) -> Profiles:
-    """Return the Profile API behind its guard and the tiers."""
+def cached_profiles(
+    settings: Settings,
+    metrics: Metrics,
+    transport: Transport | None = None,
+    *,
+    forgotten: Callable[[], None] = lambda: None,
+) -> Profiles:
+    """Return the Profile API behind its guard and the tiers.
+
+    Args:
+        settings: what the deployment says about itself.
+        metrics: counts.
+        transport: carries requests to the Profile API in place of the pool.
+        forgotten: called whenever people are forgotten, for what else there is of them.
+    """
     token, pseudonyms = access_token(settings), _pseudonyms(settings)
     space = pseudonyms("spaces", settings.space_id)
     client = profile_client(settings, token, metrics, transport)
@@ -204,6 +231,7 @@ def cached_profiles(settings: Settings, metrics: Metrics, transport: Transport |
         pseudonyms=pseudonyms,
         ages=Ages(revalidate=settings.revalidate_ttl, stale=settings.stale_ttl, negative=settings.negative_ttl),
         metrics=metrics,
+        forgotten=forgotten,
     )
     return Profiles(source, client, guard, connection)
 

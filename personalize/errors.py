@@ -17,10 +17,10 @@
     │   ├── MalformedRequest        400: no HTTP; this one and the next ones end the connection
     │   ├── TooSlow                 408
     │   ├── UrlTooLong              414
-    │   ├── HeadersTooLarge         431
-    │   └── Overloaded              503
+    │   └── HeadersTooLarge         431
     ├── NotErased                   503: a person is not forgotten everywhere
     ├── Busy                        503: too much is waiting
+    ├── Overloaded                  503: too many are connected
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -227,7 +227,7 @@ class HeadersTooLarge(RequestError):
     code = "headers_too_large"
 
 
-class Overloaded(RequestError):
+class Overloaded(PersonalizeError):
     """The process answers as many as it can."""
 
     status = 503

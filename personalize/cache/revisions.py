@@ -11,6 +11,9 @@ from personalize.cache.persons import Persons
 from personalize.cache.store import Alone, SharedStore
 from personalize.telemetry.metrics import Metrics
 
+ERASED = "*"
+"""Told like a key before those of people who are erased, and not only amended."""
+
 _TELLING: Sequence[Outcome] = ("written", "invalidated", "repeated", "uncached")
 """What happened to somebody of several keys, the most telling first."""
 
@@ -30,18 +33,20 @@ class Revisions:
         shared: the tier that replicas share.
         persons: which keys belong together.
         leave: lets go of all that is on its way to a profile.
+        forgotten: lets go of what else this process holds of people, whoever was erased.
         ages: until when what is cached is good for what.
         metrics: counts what was forgotten.
         clock: the time in seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that a revision reaches
         self,
         memory: MemoryStore,
         shared: SharedStore,
         persons: Persons,
         *,
         leave: Callable[[str], None],
+        forgotten: Callable[[], None],
         ages: Ages,
         metrics: Metrics,
         clock: Callable[[], float],
@@ -50,6 +55,7 @@ class Revisions:
         self._shared = shared
         self._persons = persons
         self._leave = leave
+        self._forgotten = forgotten
         self._ages = ages
         self._metrics = metrics
         self._clock = clock
@@ -64,7 +70,8 @@ class Revisions:
         for key in keys:
             whole = await self._shared.forget(key) and whole
             self._drop(key)
-        whole = await self._tell(keys) and whole
+        self._forgotten()
+        whole = await self._tell([ERASED, *keys]) and whole
         return whole and await self._persons.part(keys)
 
     async def amend(self, named: Sequence[str], amendment: Amendment) -> Outcome | None:
@@ -119,5 +126,8 @@ class Revisions:
 
     def _heard(self, key: str) -> None:
         """Let go of a profile, and learn anew who it belongs to: the shared tier may have forgotten that."""
+        if key == ERASED:
+            self._forgotten()
+            return
         self._persons.forget(key)
         self._drop(key, "fleet")

@@ -76,10 +76,11 @@ class CachedSource:
         pseudonyms: turn ids into the tiers' keys.
         ages: until when what is cached is good for what.
         metrics: counts which tier answered, and what visitors got.
+        forgotten: lets go of what else this process holds of people, whenever some are forgotten.
         clock: the time in seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what the composition root gives it
         self,
         reader: ProfileReader,
         memory: MemoryStore,
@@ -88,6 +89,7 @@ class CachedSource:
         pseudonyms: Pseudonyms,
         ages: Ages,
         metrics: Metrics,
+        forgotten: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         shared = shared or Alone()
@@ -95,7 +97,14 @@ class CachedSource:
         self._reads = Reads(reader, self._tiers, shared, clock=clock)
         self._persons = Persons(shared, Aliases(renew=ages.stale / 2), self._reads.hold)
         self._revisions = Revisions(
-            memory, shared, self._persons, leave=self._leave, ages=ages, metrics=metrics, clock=clock
+            memory,
+            shared,
+            self._persons,
+            leave=self._leave,
+            forgotten=forgotten,
+            ages=ages,
+            metrics=metrics,
+            clock=clock,
         )
         self._pseudonyms = pseudonyms
         self._metrics = metrics

@@ -84,6 +84,7 @@ class Engine:
         source: where snapshots come from.
         providers: sources of items by name, for every provider that a recipe names.
         metrics: counts failures and mismatches.
+        memo: remembers answers; one of its own where it is left out.
         now: the time, in UTC.
     """
 
@@ -94,6 +95,7 @@ class Engine:
         providers: Mapping[str, ItemProvider],
         *,
         metrics: Metrics,
+        memo: Memo | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._plan = plan
@@ -101,7 +103,7 @@ class Engine:
         self._providers = providers
         self._metrics = metrics
         self._now = now
-        self._memo = Memo(metrics)
+        self._memo = memo or Memo(metrics)
         self._lanes: dict[str, Lane[Raw]] = {}
 
     async def serve(

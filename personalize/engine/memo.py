@@ -1,6 +1,8 @@
 """The memo: answers that were made before, for as long as all that they rest on is the same."""
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -17,6 +19,9 @@ MAX_BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 350
 """What an answer takes beside its JSON, as measured: its key, its place in the table and in the order of use."""
 
+FORGETTING_SECONDS = 5.0
+"""For how long nothing is kept after people were forgotten: longer than a request that was answering of them."""
+
 MAX_ANSWER = MAX_BYTES // 64
 """The largest answer that is kept, in bytes: few people's must not push out everybody's."""
 
@@ -30,10 +35,15 @@ class Memo:
     Args:
         metrics: counts look-ups, and shows how full the memo is.
         max_bytes: what all answers may take together; the least recently used go first.
+        clock: a monotonic time in seconds.
     """
 
-    def __init__(self, metrics: Metrics, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, metrics: Metrics, *, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._answers: LRUCache[bytes, Raw] = LRUCache(max_bytes, getsizeof=_size)
+        self._clock = clock
+        self._closed_until = -math.inf
         self._hits = metrics.memo_reads.labels("hit")
         self._misses = metrics.memo_reads.labels("miss")
         metrics.memo_bytes.set_function(lambda: self._answers.currsize)
@@ -45,9 +55,14 @@ class Memo:
         return answer
 
     def write(self, key: bytes, answer: Raw) -> None:
-        """Keep an answer, unless it is one of those that would push out many."""
-        if len(bytes(answer)) <= MAX_ANSWER:
+        """Keep an answer, unless it is one of those that would push out many, or perhaps of somebody just forgotten."""
+        if len(bytes(answer)) <= MAX_ANSWER and self._clock() >= self._closed_until:
             self._answers[key] = answer
+
+    def forget(self) -> None:
+        """Let go of all answers: they say what was known of people, and nobody knows any more of whom."""
+        self._answers.clear()
+        self._closed_until = self._clock() + FORGETTING_SECONDS
 
 
 def key_of(recipe: Recipe[..., object], arguments: Mapping[str, object], versions: Sequence[int]) -> bytes | None:

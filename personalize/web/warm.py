@@ -101,7 +101,7 @@ class WarmAnswers:
     def keep(self, asked: Asked, given: Given, headers: Headers, body: bytes) -> None:
         """Remember what was sent, if all that it rests on can be looked at again."""
         bases = tuple(one.basis for one in given.outcomes if one.basis is not None)
-        if len(bases) < len(given.outcomes):
+        if len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
             return
         if asked in self._answers:
             self._drop(asked)
@@ -111,6 +111,12 @@ class WarmAnswers:
         self._bytes += _size(asked)
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._answers)))
+
+    def forget(self) -> None:
+        """Let go of all answers: people were forgotten, and nobody knows any more of whom these tell."""
+        self._answers.clear()
+        self._sent.clear()
+        self._bytes = 0
 
     async def give(self, warm: Warm, send: Send, now: float) -> None:
         """Send an answer again: as old as it is by now, and with an id of its own."""

@@ -214,6 +214,7 @@ class House:
         self.metrics = Metrics(CollectorRegistry())
         self.monotonic = Clock()
         self.memory = MemoryStore(keep=AGES.stale, metrics=self.metrics)
+        self.forgettings = 0
         self.source = CachedSource(
             self.reader,
             self.memory,
@@ -221,6 +222,7 @@ class House:
             pseudonyms=PSEUDONYMS,
             ages=AGES,
             metrics=self.metrics,
+            forgotten=self._forgotten,
             clock=self.clock,
         )
 
@@ -252,6 +254,9 @@ class House:
 
     def counted(self, outcome: str, section: str = "traits") -> float:
         return self._value("personalize_sections_total", section=section, outcome=outcome)
+
+    def _forgotten(self) -> None:
+        self.forgettings += 1
 
     def _value(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(name, labels) or 0

@@ -142,6 +142,15 @@ async def test_what_is_forgotten_is_forgotten_in_every_replica(fleet: Fleet) -> 
     assert fleet.shared.stamps[key_of(ADA)]
 
 
+async def test_every_replica_lets_go_of_what_else_it_holds_of_people(fleet: Fleet) -> None:
+    """When somebody is forgotten, and not when something has changed."""
+    await fleet.one.source.amend("users", [ADA], Doubt())
+    assert (fleet.one.forgettings, fleet.two.forgettings) == (0, 0)
+    await fleet.one.source.forget("users", [ADA])
+    assert fleet.one.forgettings >= 1
+    assert fleet.two.forgettings == 1
+
+
 async def test_a_replica_that_heard_nothing_compares_before_it_serves(fleet: Fleet) -> None:
     """Messages may be lost; stamps are not."""
     await fleet.one.fetch()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from personalize import AllTraits, Event, Events, Items, Now, Param, Trait, recipe
 from personalize.engine import Call, Engine
-from personalize.engine.memo import ENTRY_BYTES, MAX_ANSWER, Memo, key_of
+from personalize.engine.memo import ENTRY_BYTES, FORGETTING_SECONDS, MAX_ANSWER, Memo, key_of
 from personalize.model import AnySection, Section, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
 from personalize.ports import Ask, Basis
@@ -210,3 +210,17 @@ def test_the_memo_is_bounded() -> None:
             memo.write(key, Raw(b"1"))
     assert [memo.read(key) is not None for key in (b"a", b"b", b"c")] == [True, False, True]
     assert metrics.registry.get_sample_value("personalize_memo_bytes") == 2 * (ENTRY_BYTES + 1)
+
+
+def test_when_people_are_forgotten_all_answers_are() -> None:
+    """And for a moment none is kept: a request may be about to answer of them."""
+    now = 100.0
+    memo = Memo(Metrics(CollectorRegistry()), clock=lambda: now)
+    memo.write(b"key", Raw(b"1"))
+    memo.forget()
+    assert memo.read(b"key") is None
+    memo.write(b"key", Raw(b"1"))
+    assert memo.read(b"key") is None
+    now += FORGETTING_SECONDS
+    memo.write(b"key", Raw(b"1"))
+    assert memo.read(b"key") == Raw(b"1")

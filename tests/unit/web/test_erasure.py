@@ -48,6 +48,14 @@ async def test_whoever_is_erased_is_read_anew(client: httpx.AsyncClient, api: Re
     assert len(api.calls) == before + 2
 
 
+async def test_answers_that_were_made_of_somebody_are_forgotten_too(client: httpx.AsyncClient) -> None:
+    """The memo does not know of whom they were."""
+    await asked(client, "user_id=ada")
+    assert "personalize_memo_bytes 0.0" not in (await client.get("/metrics")).text
+    await client.delete(f"{PROFILES}?user_id=ada", headers=AUTHORIZED)
+    assert "personalize_memo_bytes 0.0" in (await client.get("/metrics")).text
+
+
 async def test_ids_of_every_kind_may_be_named_at_once(client: httpx.AsyncClient) -> None:
     """Each as often as there are; the audit tells how many, on whose order, and of which request."""
     query = f"user_id=ada&user_id=a2&anonymous_id={UUID}&external_id=loyalty:7&group_id=acme"

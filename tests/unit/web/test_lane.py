@@ -184,6 +184,14 @@ async def test_an_answer_that_there_is_no_room_for_is_not_kept() -> None:
     assert await lane.ask_twice() == 2
 
 
+async def test_forgetting_people_lets_go_of_all() -> None:
+    """What was sent said what was known of them."""
+    lane = Lane(Whole())
+    await lane.ask_twice()
+    lane.answers.forget()
+    assert await lane.ask_twice() == 1
+
+
 async def test_what_is_sent_again_is_counted() -> None:
     """As what goes the whole way, a moment later, and for certain when the service ends."""
     lane = Lane(Whole())
