@@ -42,6 +42,8 @@ from personalize.settings import Settings
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.trust.access import Callers
+from personalize.trust.identity import IdentityTokens
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.origins import Origins
@@ -78,18 +80,20 @@ def create_app(
     metrics = Metrics(CollectorRegistry())
     recipes = recipes or load_recipes(settings)
     parts = assemble(settings, recipes, metrics, transport)
+    rules = id_rules(settings)
+    tokens = IdentityTokens(settings.identity_keys, audience=settings.identity_audience, rules=rules)
     desk = Desk(
         recipes,
         parts.engine,
-        keys=ApiKeys(settings.api_keys),
-        rules=id_rules(settings),
+        callers=Callers(ApiKeys(settings.api_keys), tokens),
+        rules=rules,
         deadline=settings.deadline,
         metrics=metrics,
     )
     one = RecipeAnswers(desk, Fragments(recipes.values()), browser_ttl=settings.browser_ttl)
     many = PageAnswers(desk, browser_ttl=settings.browser_ttl)
     app = Starlette(
-        routes=routes(one, many, Operations(metrics), document(recipes, desk.rules)),
+        routes=routes(one, many, Operations(metrics), document(recipes, rules)),
         middleware=[
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),

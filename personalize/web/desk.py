@@ -9,10 +9,8 @@ from personalize.engine import Call, Engine, Outcome
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
-from personalize.trust import access
-from personalize.trust.access import Caller
+from personalize.trust.access import Caller, Callers
 from personalize.trust.ids import IdRules
-from personalize.trust.keys import ApiKeys
 
 SERVER_DEADLINE = 0.3
 """Seconds that a server-to-server request waits: a back end that assembles a page has less time than a browser."""
@@ -24,7 +22,7 @@ class Desk:
     Args:
         registry: the recipes.
         engine: runs them.
-        keys: recognises our own servers.
+        callers: tells who asks.
         rules: which ids may be asked about.
         deadline: seconds that a browser's request waits, where it does not say.
         metrics: counts answers by recipe and outcome.
@@ -35,14 +33,14 @@ class Desk:
         registry: Registry,
         engine: Engine,
         *,
-        keys: ApiKeys,
+        callers: Callers,
         rules: IdRules,
         deadline: float,
         metrics: Metrics,
     ) -> None:
         self._registry = registry
         self._engine = engine
-        self._keys = keys
+        self._callers = callers
         self._deadline = deadline
         self.rules = rules
         self.metrics = metrics
@@ -53,7 +51,7 @@ class Desk:
 
     def caller(self, request: Request) -> Caller:
         """Return who asks; raise `BadCredentials` for a proof that is none."""
-        return access.identify(request.headers.get("Authorization"), self._keys)
+        return self._callers.identify(request.headers.getlist("Authorization"))
 
     async def serve(
         self, calls: Sequence[Call], visitor: Visitor, caller: Caller, seconds: float | None
