@@ -20,8 +20,8 @@ _AS_SERVER = "ask from a server with an API key as `Authorization: Bearer <key>`
 _AS_VISITOR = "send an identity token whose `sub` is that id as `Authorization: Bearer <token>`"
 _MISSING = {
     "user_id": (
-        f"This recipe answers about a `user_id` only with proof: {_AS_VISITOR}; {_AS_SERVER}; or ask with the visitor's "
-        "`anonymous_id` alone."
+        f"This recipe answers about a `user_id` only with proof: {_AS_VISITOR}; {_AS_SERVER}; or ask with the "
+        "visitor's `anonymous_id` alone."
     ),
     "anonymous_id": (
         "This recipe answers about an `anonymous_id` only if it is a random UUID, as analytics.js makes them, and no "

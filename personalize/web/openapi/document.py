@@ -36,8 +36,8 @@ SCHEMES = {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": (
-            "A token that proves who the visitor is (RFC 7519): `sub` is `user_id:…` or `anonymous_id:…`, `exp` an hour "
-            "from now at most, `aud` what the service is told (`personalize`), and `kid` names the key that signed it."
+            "A token that proves who the visitor is (RFC 7519): `sub` is `user_id:…` or `anonymous_id:…`, `exp` is an "
+            "hour from now at most, `aud` what the service is told (`personalize`), and `kid` names the key."
         ),
     },
 }
