@@ -55,7 +55,7 @@ class Watched(IdentityTokens):
 
 def at(**others: object) -> dict[str, object]:
     """Return claims that are good at the time of these tests, but for what is told otherwise."""
-    return claims(**{"exp": NOW + 900, **others})  # type: ignore[arg-type]  # `sub` among them
+    return claims(**{"exp": NOW + 900, **others})
 
 
 def refusal(token: str, *keys: IdentityKey) -> str:
