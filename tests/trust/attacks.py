@@ -120,6 +120,7 @@ STRANGERS = [
         for ids in (
             BOB,
             {"user_id": "nobody"},
+            {"user_id": OTHER_UUID},
             BOB | RANDOM,
             BOB | GUESSED,
             GUESSED,
