@@ -45,7 +45,9 @@ from personalize.settings import Settings
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.trust.access import Callers
 from personalize.trust.addresses import Proxies
+from personalize.trust.identity import IdentityTokens
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.limits import Limits
@@ -97,12 +99,14 @@ def create_app(
     recipes = recipes or load_recipes(settings)
     warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
     parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)
+    rules = id_rules(settings)
+    tokens = IdentityTokens(settings.identity_keys, audience=settings.identity_audience, rules=rules)
     desk = Desk(
         recipes,
         parts.engine,
-        keys=ApiKeys(settings.api_keys),
+        callers=Callers(ApiKeys(settings.api_keys), tokens),
         clients=_clients(settings, metrics, clock),
-        rules=id_rules(settings),
+        rules=rules,
         deadline=settings.deadline,
         metrics=metrics,
     )

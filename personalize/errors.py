@@ -122,7 +122,7 @@ class BadParameter(RequestError):
 
 
 class BadCredentials(RequestError):
-    """The `Authorization` header carries no key that is known here, or is missing where there has to be one."""
+    """The `Authorization` header carries no key or token that is good here, or is missing where there has to be one."""
 
     status = 401
     code = "bad_credentials"

@@ -16,8 +16,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from personalize import durations
+from personalize import durations, keyring
 from personalize.errors import SettingsError
+from personalize.keyring import IdentityKey
 
 PREFIX = "PERSONALIZE_"
 PROVIDER_PREFIX = "PERSONALIZE_PROVIDER_"
@@ -168,6 +169,10 @@ def _hashed_keys(text: object) -> object:
     return tuple(keys)
 
 
+def _identity_keys(text: object) -> object:
+    return keyring.parsed(text) if isinstance(text, str) else text
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], BeforeValidator(_listed)]
@@ -206,6 +211,17 @@ class Settings(BaseModel):
         Annotated[SecretStr, AfterValidator(_long_enough)] | None,
         Field(description="Shared with Segment: by it `POST /webhooks/segment` knows what Segment pushes; unset: off."),
     ] = None
+    identity_keys: Annotated[
+        Annotated[tuple[IdentityKey, ...], BeforeValidator(_identity_keys)],
+        Field(
+            repr=False,
+            exclude=True,
+            description="Keys of identity tokens: `kid:secret`, or `kid:@file` with a public key, comma-separated.",
+        ),
+    ] = ()
+    identity_audience: Annotated[str, Field(description="The audience (`aud`) that identity tokens are meant for.")] = (
+        "personalize"
+    )
     id_types: Annotated[
         tuple[Annotated[str, AfterValidator(_id_type)], ...],
         BeforeValidator(_listed),
@@ -294,7 +310,7 @@ class Settings(BaseModel):
                 yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
 
 
-SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "WEBHOOK_SECRET"})
+SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "IDENTITY_KEYS", "WEBHOOK_SECRET"})
 """Settings that may come from a file: `ACCESS_TOKEN_FILE` and so on."""
 
 
@@ -351,7 +367,8 @@ def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             shown = repr(path) if os.sep in path else "what it names"  # perhaps the secret itself, by mistake
             problems.append(f"{PREFIX}{secret}_FILE: {shown} cannot be read: {reason}.")
-            values[PREFIX + secret] = MASK * MIN_KEY_LENGTH  # stands in, so that it is not reported missing as well
+            if secret == "ACCESS_TOKEN":  # noqa: S105 -- its name
+                values[PREFIX + secret] = MASK  # stands in, so that it is not reported missing as well
     return values
 
 
@@ -377,11 +394,18 @@ def _field(name: str) -> str:
     return name.removeprefix(PREFIX).lower()
 
 
+def _listed_as(one: str | tuple[str, bytes] | IdentityKey) -> str:
+    """Return a list's entry as it is shown: of a key its name."""
+    if isinstance(one, str):
+        return _shown(one)
+    return f"{one.kid if isinstance(one, IdentityKey) else one[0]}:{MASK}"
+
+
 def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever a setting holds
     if isinstance(value, SecretStr):
         return MASK
     if isinstance(value, tuple):
-        return ", ".join(_shown(one) if isinstance(one, str) else f"{one[0]}:{MASK}" for one in value)
+        return ", ".join(map(_listed_as, value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -2,7 +2,7 @@
 
 import typer
 
-from personalize.cli import config, drafting, inspecting, listing, purging, serving, trying
+from personalize.cli import config, drafting, inspecting, listing, minting, purging, serving, trying
 from personalize.errors import ConfigurationError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(recipes, name="recipes")
 app.command(name="sandbox")(serving.serve_sandbox)
 app.command()(inspecting.profile)
 app.command()(purging.purge)
+app.command()(minting.token)
 app.command()(config.check_config)
 
 

@@ -20,6 +20,7 @@ from personalize.telemetry import logs
 
 SANDBOX_API_KEY = "sandbox-api-key"
 SANDBOX_KEY_NAME = "sandbox"
+SANDBOX_IDENTITY_SECRET = "sandbox-identity-secret-known-to-all"  # noqa: S105 -- it is no secret, and guards demo data
 SANDBOX_USER = "user_id=ada"
 SANDBOX_ACCOUNT = "group_id=acme"
 SANDBOX_VISITOR = "anonymous_id=5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
@@ -151,6 +152,7 @@ def sandbox_settings(url: str) -> Settings:
     loaded = settings.load(
         defaults={
             PREFIX + "API_KEYS": f"{SANDBOX_KEY_NAME}:sha256:{hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()}",
+            PREFIX + "IDENTITY_KEYS": f"{SANDBOX_KEY_NAME}:{SANDBOX_IDENTITY_SECRET}",
             PREFIX + "BROWSER_TTL": "0s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",

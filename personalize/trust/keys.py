@@ -4,8 +4,6 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
-from personalize.errors import BadCredentials
-
 
 class ApiKeys:
     """Recognises keys without holding them.
@@ -17,14 +15,8 @@ class ApiKeys:
     def __init__(self, digests: Iterable[tuple[str, bytes]]) -> None:
         self._digests = tuple(digests)
 
-    def name_of(self, key: str) -> str:
-        """Return the name of a key; the same work is done for one that is not known.
-
-        Raises:
-            BadCredentials: no live key is this one.
-        """
+    def name_of(self, key: str) -> str | None:
+        """Return the name of a key, if it is live; the same work is done for one that is not."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         names = [name for name, known in self._digests if hmac.compare_digest(known, digest)]
-        if not names:
-            raise BadCredentials("The `Authorization` header carries no key that is known here.")
-        return names[0]
+        return names[0] if names else None

@@ -10,10 +10,8 @@ from personalize.errors import TooManyRequests
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
-from personalize.trust import access
-from personalize.trust.access import Caller
+from personalize.trust.access import Caller, Callers
 from personalize.trust.ids import IdRules
-from personalize.trust.keys import ApiKeys
 from personalize.web.clients import Clients
 
 SERVER_DEADLINE = 0.3
@@ -26,7 +24,7 @@ class Desk:
     Args:
         registry: the recipes.
         engine: runs them.
-        keys: recognises our own servers.
+        callers: tells who asks.
         clients: know whom a request counts for.
         rules: which ids may be asked about.
         deadline: seconds that a browser's request waits, where it does not say.
@@ -38,7 +36,7 @@ class Desk:
         registry: Registry,
         engine: Engine,
         *,
-        keys: ApiKeys,
+        callers: Callers,
         clients: Clients,
         rules: IdRules,
         deadline: float,
@@ -46,7 +44,7 @@ class Desk:
     ) -> None:
         self._registry = registry
         self._engine = engine
-        self._keys = keys
+        self._callers = callers
         self._clients = clients
         self._deadline = deadline
         self.rules = rules
@@ -58,7 +56,7 @@ class Desk:
 
     def caller(self, request: Request) -> Caller:
         """Return who asks; raise `BadCredentials` for a proof that is none."""
-        return access.identify(request.headers.get("Authorization"), self._keys)
+        return self._callers.identify(request.headers.getlist("Authorization"))
 
     async def serve(
         self, request: Request, calls: Sequence[Call], visitor: Visitor, caller: Caller, seconds: float | None

@@ -42,8 +42,16 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def at(site: Site, command: str) -> str:
-    """Return a command with the documents' addresses replaced by those of the test."""
-    return command.replace("http://127.0.0.1:8000", site.service).replace("http://127.0.0.1:8100", site.sandbox)
+    """Return a command with the documents' addresses replaced by those of the test, and `$(…)` by what it prints."""
+    command = command.replace("http://127.0.0.1:8000", site.service).replace("http://127.0.0.1:8100", site.sandbox)
+    return re.sub(r"\$\(\S*/personalize (.*?)\)", lambda inner: printed(*shlex.split(inner[1])), command)
+
+
+def printed(*arguments: str) -> str:
+    """Return what a command of `personalize` prints."""
+    with personalize(*arguments) as run:
+        assert run.process.wait(20) == 0
+    return run.output.strip()
 
 
 def test_the_curls_of_the_readme_answer_what_it_shows(client: httpx.Client, taught: Site) -> None:
@@ -108,9 +116,9 @@ def test_the_provider_of_the_document_is_found_and_read(client: httpx.Client, tm
 
 def test_the_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
     """The exports for a real space make a configuration that `check-config` accepts."""
-    [block] = [one for one in examples("README.md") if "export" in one.text]
-    exported = dict(line.removeprefix("export ").split("=", 1) for line in block.commands if line.startswith("export"))
-    assert len(exported) == 4
+    lines = [line for one in examples("README.md") if one.language == "sh" for line in one.commands]
+    exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export"))
+    assert len(exported) == 5
 
     with personalize("check-config", environment=exported) as run:
         run.process.wait(20)
@@ -136,6 +144,7 @@ def test_the_settings_table_is_the_settings() -> None:
     shown = [[name, default, purpose] for name, default, purpose in table("deploy/README.md", "Settings")]
     defaults = dict.fromkeys(Settings.model_fields, "")
     defaults |= {"space_id": "required", "access_token": "required", "region": "`us`", "recipes": "`shipped`"}
+    defaults |= {"identity_audience": "`personalize`"}
     defaults |= {"deadline": "`800ms`", "cache_ttl": "`300s`", "negative_ttl": "`30s`", "browser_ttl": "`60s`"}
     defaults |= {"revalidate_ttl": "`600s`", "stale_ttl": "`24h`", "rate_limit": "`80`", "client_rate_limit": "`50`"}
     defaults |= {"log_format": "`json`", "pii_ids": "`false`", "lowercase_external_ids": "`false`"}

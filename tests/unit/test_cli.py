@@ -22,6 +22,7 @@ from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
 from tests.doubles import SPACE, TOKEN, UUID, environment
 from tests.processes import PYTHON, personalize, wait_for_urls, without_settings
+from tests.tokens import SECRET, WEB
 
 SERVICE, SANDBOX = "http://127.0.0.1:8000", "http://127.0.0.1:8100"
 
@@ -63,6 +64,7 @@ REQUIRED = {"SPACE_ID": SPACE, "ACCESS_TOKEN": TOKEN}
         (["serve", "--help"], ["--host", "--port", "--workers", "--sandbox", "--sandbox-port", "check-config"]),
         (["sandbox", "--help"], ["--host", "--port", "--service"]),
         (["check-config", "--help"], ["secrets masked"]),
+        (["token", "--help"], ["--ttl", "--kid", "--sandbox", "user_id:ada"]),
     ],
 )
 def test_help_names_what_there_is(arguments: list[str], words: list[str]) -> None:
@@ -305,12 +307,16 @@ def test_the_sandbox_needs_no_settings() -> None:
     assert loaded.overrides == ("last-viewed-not-purchased.ttl=1s", "event-timeline.ttl=1s")
     assert loaded.allowed_origins == (SANDBOX, "http://localhost:8100")
     assert loaded.api_keys == (("sandbox", hashlib.sha256(b"sandbox-api-key").digest()),)
+    assert [(key.kid, key.algorithm) for key in loaded.identity_keys] == [("sandbox", "HS256")]
 
 
 def test_the_sandbox_takes_the_settings_that_are_there(environ: pytest.MonkeyPatch) -> None:
     """Whatever they name, no space of Segment's is asked; everything else is as the environment says."""
     for name, value in environment(
-        PROFILE_API_URL="https://profiles.segment.com", CACHE_TTL="2s", ALLOWED_ORIGINS="https://blog.example.com"
+        PROFILE_API_URL="https://profiles.segment.com",
+        CACHE_TTL="2s",
+        ALLOWED_ORIGINS="https://blog.example.com",
+        IDENTITY_KEYS=f"web:{SECRET}",
     ).items():
         environ.setenv(name, value)
     loaded = serving.sandbox_settings(SANDBOX)
@@ -318,6 +324,7 @@ def test_the_sandbox_takes_the_settings_that_are_there(environ: pytest.MonkeyPat
     assert loaded.profile_api_url == SANDBOX
     assert loaded.cache_ttl == 2.0
     assert loaded.allowed_origins == ("https://blog.example.com", SANDBOX, "http://localhost:8100")
+    assert loaded.identity_keys == (WEB,)
 
 
 def test_wrong_settings_stop_the_sandbox_too(environ: pytest.MonkeyPatch) -> None:

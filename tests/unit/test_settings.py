@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from pydantic import SecretStr, ValidationError
 
 from personalize import settings
 from personalize.errors import SettingsError
+from personalize.keyring import IdentityKey
 from personalize.settings import MASK, SECRETS, Settings
 from tests.doubles import SPACE, TOKEN, environment, settings_of
+from tests.tokens import EC_KEY, OTHER_SECRET, SECRET, WEB, public_pem
 
 KEY = "fake-key-of-sixteen-letters"
 OTHER_KEY = "another-fake-key-of-the-tests"
@@ -46,6 +49,8 @@ DEFAULTS: dict[str, object] = {
     "allowed_origins": (),
     "api_keys": (),
     "webhook_secret": None,
+    "identity_keys": (),
+    "identity_audience": "personalize",
     "id_types": (),
     "pii_ids": False,
     "lowercase_external_ids": False,
@@ -114,6 +119,13 @@ def test_two_settings_are_enough() -> None:
         ("API_KEYS", f"web:sha256:{digest(KEY).hex()}", (("web", digest(KEY)),)),
         ("API_KEYS", "a" * 16, (("key1", digest("a" * 16)),)),
         ("WEBHOOK_SECRET", "sixteen-letters-", "sixteen-letters-"),
+        ("IDENTITY_KEYS", f"web:{SECRET}", (WEB,)),
+        (
+            "IDENTITY_KEYS",
+            f"web:{SECRET}, new:{OTHER_SECRET}",
+            (WEB, IdentityKey("new", "HS256", OTHER_SECRET.encode())),
+        ),
+        ("IDENTITY_AUDIENCE", "shop", "shop"),
         ("ID_TYPES", "android_idfa, ios_idfa", ("android_idfa", "ios_idfa")),
         ("PII_IDS", "true", True),
         ("LOWERCASE_EXTERNAL_IDS", "yes", True),
@@ -239,6 +251,10 @@ NO_FILE = "there is no readable file"
         ("API_KEYS", "web:sha256:" + "a" * 63, ENTRY),
         ("API_KEYS", "web:sha256:" + "g" * 64, ENTRY),
         ("API_KEYS", f"web:{KEY},short", "entry 2: write `name:key`"),
+        ("IDENTITY_KEYS", SECRET, "entry 1: write `kid:secret`"),
+        ("IDENTITY_KEYS", f"web:{SECRET},new:{'a' * 31}", "entry 2: write a secret of 32 bytes or more"),
+        ("IDENTITY_KEYS", f"web:{SECRET},web:{OTHER_SECRET}", "entry 2: there is a key of this kid already"),
+        ("IDENTITY_KEYS", "web:@/nowhere/public.pem", "entry 1: the file cannot be read: No such file or directory"),
         ("ID_TYPES", "Android ID", "is not an id type: write it like android_idfa."),
         ("PII_IDS", "perhaps", "valid boolean"),
         ("RECIPES", ",", "at least 1"),
@@ -342,6 +358,7 @@ def test_a_blank_value_counts_as_unset(blank: str) -> None:
         ("HASH_KEY", "hash-key-of-a-file"),
         ("API_KEYS", f"web:{KEY}"),
         ("WEBHOOK_SECRET", "webhook-secret-of-a-file"),
+        ("IDENTITY_KEYS", f"web:{SECRET}"),
     ],
 )
 def test_a_secret_may_come_from_a_file(secret: str, text: str, tmp_path: Path) -> None:
@@ -376,7 +393,7 @@ def test_a_forced_token_has_no_file(tmp_path: Path) -> None:
 def test_only_secrets_come_from_files() -> None:
     """Every setting that is masked may come from a file, and no other; what providers are told is theirs to read."""
     masked = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
-    assert {name.lower() for name in SECRETS} == masked - {"provider"} | {"api_keys"}
+    assert {name.lower() for name in SECRETS} == masked - {"provider"} | {"api_keys", "identity_keys"}
 
 
 def without_token(**named: str) -> dict[str, str]:
@@ -421,6 +438,7 @@ def test_a_secret_and_its_file_are_not_both_set(secret: str, tmp_path: Path) -> 
     """Which of two would count is nothing to guess."""
     values = {"ACCESS_TOKEN": "t", "REDIS_URL": "redis://cache", "HASH_KEY": "h" * 16, "API_KEYS": KEY}
     values["WEBHOOK_SECRET"] = "w" * 16
+    values["IDENTITY_KEYS"] = f"web:{SECRET}"
     file = tmp_path / "secret"
     file.write_text(values[secret])
     assert problems_of(**{secret: values[secret], f"{secret}_FILE": str(file)}) == [
@@ -484,6 +502,7 @@ def secretive() -> Settings:
         REDIS_URL=f"redis://:{CANARY}@cache",
         HASH_KEY=CANARY,
         API_KEYS=f"web:{CANARY}",
+        IDENTITY_KEYS=f"web:{CANARY * 2}",
         WEBHOOK_SECRET=CANARY,
     )
 
@@ -516,6 +535,8 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_ALLOWED_ORIGINS": "https://a.example, https://b.example",
         "PERSONALIZE_API_KEYS": f"web:{MASK}",
         "PERSONALIZE_WEBHOOK_SECRET": MASK,
+        "PERSONALIZE_IDENTITY_KEYS": f"web:{MASK}",
+        "PERSONALIZE_IDENTITY_AUDIENCE": "personalize",
         "PERSONALIZE_ID_TYPES": "",
         "PERSONALIZE_PII_IDS": "false",
         "PERSONALIZE_LOWERCASE_EXTERNAL_IDS": "false",
@@ -564,6 +585,24 @@ def test_a_secret_in_the_wrong_place_is_not_quoted(name: str) -> None:
 def test_a_refused_key_is_not_quoted(entries: str) -> None:
     """An entry is named by its number."""
     assert "canary" not in "\n".join(problems_of(API_KEYS=entries))
+    assert "canary" not in "\n".join(problems_of(IDENTITY_KEYS=f"{entries},web:@{CANARY}"))
+
+
+def test_an_identity_key_of_a_file_is_its_public_key(tmp_path: Path) -> None:
+    """It is read at the start, as every secret is, and goes to the workers with the other settings."""
+    file = tmp_path / "public.pem"
+    file.write_bytes(public_pem(EC_KEY))
+    loaded = settings_of(IDENTITY_KEYS=f"mobile:@{file}")
+    assert loaded.identity_keys == (IdentityKey("mobile", "ES256", public_pem(EC_KEY)),)
+    assert pickle.loads(pickle.dumps(loaded)).identity_keys == loaded.identity_keys
+
+
+@pytest.mark.parametrize("secret", sorted(SECRETS - {"ACCESS_TOKEN"}))
+def test_a_missing_file_of_a_secret_is_told_once(secret: str) -> None:
+    """Nothing is said of what the setting itself would have to look like."""
+    assert problems_of(**{f"{secret}_FILE": "/nowhere/secret"}) == [
+        f"PERSONALIZE_{secret}_FILE: '/nowhere/secret' cannot be read: No such file or directory."
+    ]
 
 
 def test_a_refusal_carries_no_value_in_its_cause() -> None:

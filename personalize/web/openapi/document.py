@@ -30,6 +30,19 @@ TAGS = [
     {"name": "operations", "description": "For those who run the service."},
 ]
 
+SCHEMES = {
+    "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of one of our own servers."},
+    "identityToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": (
+            "A token that proves who the visitor is (RFC 7519): `sub` is `user_id:…` or `anonymous_id:…`, `exp` is an "
+            "hour from now at most, `aud` what the service is told (`personalize`), and `kid` names the key."
+        ),
+    },
+}
+
 
 def document(recipes: Registry, rules: IdRules, *, webhook: bool = False) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service.
@@ -53,9 +66,6 @@ def document(recipes: Registry, rules: IdRules, *, webhook: bool = False) -> dic
             "schemas": schemas.components,
             "responses": problems.components(problem),
             "headers": headers.COMPONENTS,
-            "securitySchemes": {
-                "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of one of our own servers."},
-                **changes.security(webhook=webhook),
-            },
+            "securitySchemes": {**SCHEMES, **changes.security(webhook=webhook)},
         },
     }

@@ -14,7 +14,7 @@ from personalize.errors import (
 from personalize.registry import AnyRecipe
 from personalize.trust.ids import IdRules
 from personalize.web.openapi import headers, parameters, problems
-from personalize.web.openapi.recipes import OPTIONAL_KEY, access_of, provenance
+from personalize.web.openapi.recipes import ANY_PROOF, access_of, provenance
 from personalize.web.page import ID_PATTERN, MAX_RECIPES
 
 _ABOUT = """\
@@ -71,7 +71,7 @@ def _common(results: dict[str, Any], *errors: type[PersonalizeError]) -> dict[st
     return {
         "tags": ["pages"],
         "description": _ABOUT,
-        "security": OPTIONAL_KEY,
+        "security": ANY_PROOF,
         "responses": {
             "200": {
                 "description": "The results, in the order asked.",

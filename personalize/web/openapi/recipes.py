@@ -1,7 +1,7 @@
 """One recipe's path."""
 
 import inspect
-from typing import Any
+from typing import Any, TypeAlias
 
 from personalize.errors import (
     BadCredentials,
@@ -17,15 +17,26 @@ from personalize.web.openapi import headers, parameters, problems
 
 ACCESS = {
     "public": "Anybody may ask.",
-    "verified": "Anybody may ask about an `anonymous_id` that is a random UUID; about others only with an API key.",
+    "verified": (
+        "Anybody may ask about an `anonymous_id` that is a random UUID, and about the id that an identity token names; "
+        "about others only with an API key."
+    ),
     "server": "Only with an API key.",
 }
 
-PROOF: dict[str, tuple[type[PersonalizeError], ...]] = {"public": (), "verified": (ProofRequired,), "server": ()}
-"""The problem of a caller who asks about somebody else."""
+PROOF: dict[str, tuple[type[PersonalizeError], ...]] = {
+    "public": (),
+    "verified": (ProofRequired,),
+    "server": (ProofRequired,),
+}
+"""The problem of a caller whose proof is not the one that is wanted."""
 
-OPTIONAL_KEY: list[dict[str, Any]] = [{}, {"apiKey": []}]
-KEY: list[dict[str, Any]] = [{"apiKey": []}]
+Schemes: TypeAlias = list[dict[str, list[str]]]
+
+KEY: Schemes = [{"apiKey": []}]
+ANY_PROOF: Schemes = [{}, {"identityToken": []}, *KEY]
+SECURITY: dict[str, Schemes] = {"public": [{}, *KEY], "verified": ANY_PROOF, "server": KEY}
+"""What a caller may send, or has to: the bearer scheme carries either."""
 
 
 def recipe_item(recipe: AnyRecipe, data: dict[str, Any], rules: IdRules) -> dict[str, Any]:
@@ -44,7 +55,7 @@ def recipe_item(recipe: AnyRecipe, data: dict[str, Any], rules: IdRules) -> dict
             "tags": ["recipes"],
             "summary": summary,
             "description": "\n\n".join(filter(None, [description, ACCESS[access]])),
-            "security": KEY if access == "server" else OPTIONAL_KEY,
+            "security": SECURITY[access],
             "parameters": _parameters(recipe, rules),
             "responses": {
                 "200": _answer(recipe, data),

@@ -7,20 +7,26 @@ import pytest
 
 from personalize.declare import Access, recipe
 from personalize.errors import BadCredentials, ProofRequired
-from personalize.model import Collection, Visitor
+from personalize.model import Collection, ExternalId, Visitor
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
-from personalize.trust.access import ANYBODY, Caller, authorize, identify, require_server
+from personalize.trust.access import ANYBODY, Caller, Callers, authorize, require_server
+from personalize.trust.identity import IdentityTokens
+from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from tests.doubles import UUID
+from tests.tokens import WEB, minted
 
-KEYS = ApiKeys([("web", hashlib.sha256(API_KEY.encode()).digest())])
+CALLERS_OF_HERE = Callers(
+    ApiKeys([("web", hashlib.sha256(API_KEY.encode()).digest())]),
+    IdentityTokens([WEB], audience="personalize", rules=IdRules()),
+)
 SERVER = Caller(server="web")
 
 
 def test_no_header_is_anybody() -> None:
     """A visitor's browser sends none."""
-    assert identify(None, KEYS) == ANYBODY == Caller(server=None)
+    assert CALLERS_OF_HERE.identify([]) == ANYBODY == Caller(server=None, proven=None)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,20 @@ def test_no_header_is_anybody() -> None:
 )
 def test_a_known_key_is_a_server(header: str) -> None:
     """The scheme's name has no case (RFC 9110, 11.1), and blanks around do not count."""
-    assert identify(header, KEYS) == SERVER
+    assert CALLERS_OF_HERE.identify([header]) == SERVER
+
+
+def test_a_token_is_a_visitor() -> None:
+    """The one whom it names."""
+    caller = CALLERS_OF_HERE.identify([f"Bearer {minted('user_id:ada')}"])
+    assert caller == Caller(proven=ExternalId("user_id", "ada"))
+
+
+@pytest.mark.parametrize("second", [f"Bearer {API_KEY}", f"Bearer {minted('user_id:ada')}", ""])
+def test_two_headers_are_refused(second: str) -> None:
+    """Somebody between us and the caller may have read the other one."""
+    with pytest.raises(BadCredentials, match="more than one"):
+        CALLERS_OF_HERE.identify([f"Bearer {API_KEY}", second])
 
 
 @pytest.mark.parametrize(
@@ -59,7 +78,7 @@ def test_a_known_key_is_a_server(header: str) -> None:
 def test_a_header_that_proves_nothing_is_refused(header: str) -> None:
     """A broken key must not pass for an anonymous visitor, and is not quoted."""
     with pytest.raises(BadCredentials) as refused:
-        identify(header, KEYS)
+        CALLERS_OF_HERE.identify([header])
     assert API_KEY.lower() not in str(refused.value).lower()
     assert (refused.value.status, refused.value.code, refused.value.label) == (401, "bad_credentials", "denied")
 
@@ -76,12 +95,38 @@ VISITORS = {
     "random and more": Visitor(anonymous_id=f"x {UUID}"),
     "random with a newline": Visitor(anonymous_id=f"{UUID}\n"),
     "user and random": Visitor(user_id="u1", anonymous_id=UUID),
+    "user and guessable": Visitor(user_id="u1", anonymous_id="visitor-17"),
+    "user by another id": Visitor(external_id=ExternalId("user_id", "u1")),
+    "user and another id": Visitor(user_id="u1", external_id=ExternalId("loyalty", "l1")),
+    "random and another id": Visitor(anonymous_id=UUID, external_id=ExternalId("user_id", "u1")),
     "account": Visitor(group_id="g1"),
     "account named by a UUID": Visitor(group_id=UUID),
     "nobody": Visitor(),
 }
 ACCESSES: tuple[Access, ...] = ("public", "verified", "server")
-CALLERS = {"anybody": ANYBODY, "server": SERVER}
+CALLERS = {
+    "anybody": ANYBODY,
+    "server": SERVER,
+    "the user": Caller(proven=ExternalId("user_id", "u1")),
+    "another user": Caller(proven=ExternalId("user_id", "u2")),
+    "a user named by a UUID": Caller(proven=ExternalId("user_id", UUID)),
+    "the guessable": Caller(proven=ExternalId("anonymous_id", "visitor-17")),
+    "the random": Caller(proven=ExternalId("anonymous_id", UUID)),
+    "a visitor named like the user": Caller(proven=ExternalId("anonymous_id", "u1")),
+}
+ANYBODYS = {"random", "random in capitals"}
+"""Visitors whose id nobody else could have guessed."""
+
+PROVEN = {
+    "anybody": ANYBODYS,
+    "the user": {"user", "user and random", *ANYBODYS},
+    "another user": ANYBODYS,
+    "a user named by a UUID": {"user named by a UUID", *ANYBODYS},
+    "the guessable": {"guessable"},
+    "the random": {"random"},
+    "a visitor named like the user": set[str](),
+}
+"""Whom a caller may ask about by a verified recipe."""
 
 
 COLLECTIONS: tuple[Collection, ...] = ("users", "accounts")
@@ -97,10 +142,10 @@ def asking(access: Access, collection: Collection = "users") -> AnyRecipe:
 
 
 def allowed(access: Access, collection: Collection, visitor: str, caller: str) -> bool:
-    """Return what the rules say: servers all, anybody the public, and of the rest only random visitors as users."""
+    """Return what the rules say: servers all, anybody the public, and of the rest only users who are the caller."""
     if caller == "server" or access == "public":
         return True
-    return access == "verified" and collection == "users" and visitor in {"random", "random in capitals"}
+    return access == "verified" and collection == "users" and visitor in PROVEN[caller]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +165,9 @@ def test_who_may_ask_what(access: Access, collection: Collection, visitor: str, 
     ("access", "visitor", "what_to_do"),
     [
         ("verified", "user", "ask with the visitor's `anonymous_id` alone"),
+        ("verified", "user", "send an identity token whose `sub` is that id as `Authorization: Bearer <token>`"),
+        ("verified", "guessable", "send an identity token whose `sub` is that id as `Authorization: Bearer <token>`"),
+        ("verified", "user by another id", "only to servers"),
         ("verified", "user and random", "ask with the visitor's `anonymous_id` alone"),
         ("verified", "guessable", "only if it is a random UUID, as analytics.js makes them"),
     ],
@@ -136,8 +184,8 @@ def test_a_refusal_says_what_to_do(access: Access, visitor: str, what_to_do: str
 
 
 def test_a_recipe_for_servers_asks_for_a_key() -> None:
-    """No visitor's proof would do, so what is missing are credentials."""
-    with pytest.raises(BadCredentials, match="This recipe is for servers: send an API key as `Authorization: Bearer"):
+    """Of who sends nothing; who proves to be a visitor is told that no visitor's proof would do."""
+    with pytest.raises(BadCredentials, match="This recipe is for servers: ask from a server with an API key as"):
         authorize(asking("server"), VISITORS["random"], ANYBODY)
 
 
@@ -146,3 +194,5 @@ def test_what_is_for_servers_is_for_those_with_a_key() -> None:
     assert require_server(SERVER) == "web"
     with pytest.raises(BadCredentials, match="send an API key"):
         require_server(ANYBODY)
+    with pytest.raises(ProofRequired, match="an identity token does not do"):
+        authorize(asking("server"), VISITORS["user"], CALLERS["the user"])

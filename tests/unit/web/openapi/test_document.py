@@ -118,8 +118,8 @@ def test_ids_of_other_types_name_them() -> None:
     ("recipe", "security", "problems"),
     [
         ("kinds", [{}, {"apiKey": []}], ["400", "401", "429", "500", "default"]),
-        ("shapes", [{}, {"apiKey": []}], ["400", "401", "403", "429", "500", "default"]),
-        ("plan", [{"apiKey": []}], ["400", "401", "429", "500", "default"]),
+        ("shapes", [{}, {"identityToken": []}, {"apiKey": []}], ["400", "401", "403", "429", "500", "default"]),
+        ("plan", [{"apiKey": []}], ["400", "401", "403", "429", "500", "default"]),
     ],
 )
 def test_access_is_security(api: dict[str, Any], recipe: str, security: object, problems: list[str]) -> None:
@@ -127,6 +127,18 @@ def test_access_is_security(api: dict[str, Any], recipe: str, security: object, 
     asked = of(api, recipe)
     assert asked["security"] == security
     assert [*asked["responses"]] == ["200", "304", *problems]
+
+
+def test_the_bearer_scheme_carries_a_key_or_a_token(api: dict[str, Any]) -> None:
+    """Both are described, and a page takes either or none."""
+    schemes = api["components"]["securitySchemes"]
+    assert {name: (one["type"], one["scheme"]) for name, one in schemes.items()} == {
+        "apiKey": ("http", "bearer"),
+        "identityToken": ("http", "bearer"),
+    }
+    assert schemes["identityToken"]["bearerFormat"] == "JWT"
+    for operation in api["paths"]["/api/personalize"].values():
+        assert operation["security"] == [{}, {"identityToken": []}, {"apiKey": []}]
 
 
 def test_an_account_that_is_not_public_is_for_servers(tmp_path: Path) -> None:

@@ -1,0 +1,219 @@
+"""Whoever is not whom they ask about gets nothing, at any door, in any position; and nothing is read to say so."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from personalize.registry import AnyRecipe
+from personalize.testing import API_KEY
+from tests.doubles import UUID
+from tests.redises import Server, needs_redis
+from tests.tokens import EC_KEY, ED_KEY, claims, eddsa, es256, minted
+from tests.trust.attacks import BROKEN, GUESSABLE, OTHER_UUID, STRANGERS, Proofs, Stranger, carrying
+from tests.trust.conftest import CANARY, House, about, opened
+from tests.trust.doors import ASKED, OPEN, path_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+USER = {"user_id": "ada"}
+
+
+def guarded(house: House) -> list[AnyRecipe]:
+    """Return the recipes that are not for everybody."""
+    return [one for one in house.recipes.values() if one.access != "public"]
+
+
+def refusal(recipe: AnyRecipe, *, proven: bool) -> int:
+    """Return what a guarded recipe answers to those whom it is not for."""
+    for_servers = recipe.access == "server" or recipe.collection == "accounts"
+    return 401 if for_servers and not proven else 403
+
+
+async def refused(house: House, recipe: AnyRecipe, ids: Mapping[str, str], proofs: Proofs, status: int) -> list[str]:
+    """Return the doors at which something else happened than that everybody is refused."""
+    wrong = []
+    for door in house.doors:
+        answer = await door.ask(house.client, recipe, about(recipe.collection, ids), proofs)
+        if door.verdict(answer, recipe) not in {status, None} or CANARY in answer.text:
+            wrong.append(f"{door} {recipe.name}: {answer.status_code} {answer.text}")
+    return wrong
+
+
+async def test_no_route_is_forgotten(house: House) -> None:
+    """Whoever adds one says that it is about nobody, or how it is asked about somebody; then it is attacked here."""
+    assert {path_of(route) for route in house.app.routes} == OPEN | ASKED.keys()
+    assert {door.path for door in house.doors} == ASKED.keys()
+    assert {(one.access, one.collection) for one in guarded(house)} == {
+        ("verified", "users"),
+        ("verified", "accounts"),
+        ("server", "users"),
+        ("server", "accounts"),
+    }
+
+
+@pytest.mark.parametrize("attack", BROKEN)
+async def test_a_broken_proof_is_refused_everywhere(house: House, attack: str) -> None:
+    """Also where none is needed: whoever sends one is told, and nothing is read."""
+    before = await house.reads()
+    wrong = []
+    for recipe in house.recipes.values():
+        for ids in (USER, {"anonymous_id": UUID}):
+            wrong += await refused(house, recipe, ids, BROKEN[attack](), 401)
+    assert wrong == []
+    assert (house.api.calls, await house.reads()) == ([], before)
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+async def test_nobody_gets_what_is_not_theirs(house: House, stranger: Stranger) -> None:
+    """A good token for somebody else is as none, in any position; nothing is read."""
+    before = await house.reads()
+    wrong = []
+    for recipe in guarded(house):
+        status = refusal(recipe, proven=stranger.sub is not None)
+        wrong += await refused(house, recipe, stranger.ids, stranger.proofs, status)
+    assert wrong == []
+    assert (house.api.calls, await house.reads()) == ([], before)
+
+
+@needs_redis
+@pytest.mark.timeout(120)
+async def test_redis_is_not_asked_either(redis_server: Server, tmp_path: Path) -> None:
+    """With a shared tier, no command is sent on anybody's behalf who is refused; one who is not costs some."""
+    async with opened(tmp_path, REDIS_URL=redis_server.url, HASH_KEY="fake-hash-key-of-a-test") as house:
+        redis_server.client.config_resetstat()
+        for attack in BROKEN:
+            assert await refused(house, house.recipes["name"], USER, BROKEN[attack](), 401) == []
+        for stranger in STRANGERS:
+            assert await refused(house, house.recipes["name"], stranger.ids, stranger.proofs, 403) == []
+        assert redis_server.calls() == {}
+        await house.client.get("/api/name", params={"user_id": "nobody"}, headers=dict(carrying(API_KEY)))
+        assert redis_server.calls() != {}
+
+
+@pytest.mark.parametrize(
+    ("sub", "ids"),
+    [
+        ("user_id:ada", USER),
+        ("user_id:ada", {**USER, "anonymous_id": OTHER_UUID}),
+        ("user_id:ada", {"anonymous_id": OTHER_UUID}),
+        (f"anonymous_id:{GUESSABLE}", {"anonymous_id": GUESSABLE}),
+        (f"anonymous_id:{UUID}", {"anonymous_id": UUID}),
+        (None, {"anonymous_id": UUID}),
+    ],
+)
+async def test_everybody_gets_what_is_theirs(house: House, sub: str | None, ids: Mapping[str, str]) -> None:
+    """At every door; and it shows in what was read, so that the tests above would see it."""
+    proofs = [] if sub is None else carrying(minted(sub))
+    for door in house.doors:
+        before = await house.reads()
+        answer = await door.ask(house.client, house.recipes["name"], ids, proofs)
+        assert door.verdict(answer, house.recipes["name"]) in {200, None}
+        assert door.method == "HEAD" or CANARY in answer.text
+        assert await house.reads() != before
+
+
+@pytest.mark.parametrize("token", [es256(claims(), EC_KEY, kid="mobile"), eddsa(claims(), ED_KEY, kid="shop")])
+async def test_every_kind_of_key_is_live(house: House, token: str) -> None:
+    """A back end that signs with a private key is believed by the public one."""
+    answer = await house.client.get("/api/name", params=USER, headers=dict(carrying(token)))
+    assert answer.json()["data"] == CANARY
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+async def test_our_own_servers_may_ask_everything(house: House, stranger: Stranger) -> None:
+    """Every recipe, about everybody, at every door."""
+    for recipe in house.recipes.values():
+        if recipe.name != "broken":
+            assert await refused_nowhere(house, recipe, stranger.ids) == []
+
+
+async def refused_nowhere(house: House, recipe: AnyRecipe, ids: Mapping[str, str]) -> list[str]:
+    """Return the doors at which a server is not answered."""
+    wrong = []
+    for door in house.doors:
+        answer = await door.ask(house.client, recipe, about(recipe.collection, ids), carrying(API_KEY))
+        if door.verdict(answer, recipe) not in {200, None}:
+            wrong.append(f"{door} {recipe.name}: {answer.status_code} {answer.text}")
+    return wrong
+
+
+async def test_what_is_public_asks_for_no_proof_and_minds_none(house: House) -> None:
+    """A page may send its visitor's token along with all that it asks."""
+    recipe = house.recipes["recommended-posts"]
+    for proofs in ([], carrying(minted("user_id:ada"))):
+        for door in house.doors:
+            answer = await door.ask(house.client, recipe, {"user_id": "bob"}, proofs)
+            assert door.verdict(answer, recipe) in {200, None}
+
+
+@pytest.mark.parametrize("known", ["bob", "ada"])
+@pytest.mark.parametrize("proofs", [[], carrying(minted("user_id:somebody"))], ids=["anybody", "somebody"])
+async def test_a_refusal_does_not_tell_who_is_known(house: House, known: str, proofs: Proofs) -> None:
+    """Somebody in the cache and somebody whom nobody knows are refused in the same words."""
+    named = [*proofs, ("X-Request-Id", "r1")]
+    for recipe in guarded(house):
+        for door in house.doors:
+            there, nowhere = [
+                await door.ask(house.client, recipe, about(recipe.collection, {"user_id": who}), named)
+                for who in (known, "nobody")
+            ]
+            assert (there.content, there.headers) == (nowhere.content, nowhere.headers)
+
+
+SMUGGLED = [
+    httpx.Request("GET", "http://service.test/api/name?user_id=ada&user_id=bob"),
+    httpx.Request("GET", "http://service.test/api/name?user_id=ada&User_Id=bob"),
+    httpx.Request("GET", "http://service.test/api/name?user_id=ada;user_id=bob"),
+    httpx.Request("GET", "http://service.test/api/name?user_id[]=bob&user_id=ada"),
+    httpx.Request("GET", "http://service.test/api/name?user_id=ada%00bob"),
+    httpx.Request("GET", "http://service.test/api/personalize?recipes=name&user_id=ada&user_id=bob"),
+    httpx.Request("GET", "http://service.test/api/personalize?recipes=name&user_id=ada&name.user_id=bob"),
+    httpx.Request("GET", "http://service.test/api/personalize?recipes=a:name,b:name&user_id=ada&b.user_id=bob"),
+    httpx.Request("POST", "http://service.test/api/personalize?user_id=bob", json={"recipes": [{"name": "name"}]}),
+    httpx.Request(
+        "POST",
+        "http://service.test/api/personalize",
+        json={"user_id": "ada", "recipes": [{"name": "name", "params": {"user_id": "bob"}}]},
+    ),
+    httpx.Request(
+        "POST",
+        "http://service.test/api/personalize",
+        json={"user_id": "ada", "recipes": [{"name": "name", "user_id": "bob"}]},
+    ),
+    httpx.Request("POST", "http://service.test/api/personalize", json={"user_id": ["ada", "bob"], "recipes": []}),
+    httpx.Request(
+        "POST",
+        "http://service.test/api/personalize",
+        headers={"Content-Type": "application/json"},
+        content=b'{"user_id": "ada", "recipes": [{"name": "name"}], "user_id": "bob"}',
+    ),
+]
+
+
+@pytest.mark.parametrize("request_", SMUGGLED, ids=lambda one: f"{one.method} {one.url.query.decode() or one.content}")
+async def test_no_second_id_is_smuggled_in(house: House, request_: httpx.Request) -> None:
+    """Where two ids could be meant, neither is: what is checked is what is read."""
+    before = await house.reads()
+    request_.headers["Authorization"] = f"Bearer {minted('user_id:ada')}"
+    answer = await house.client.send(request_)
+    status = answer.json()["results"]["name"]["error"]["status"] if answer.status_code == 200 else answer.status_code
+    assert status in {400, 403}, answer.text
+    assert CANARY not in answer.text
+    assert (house.api.calls, await house.reads()) == ([], before)
+
+
+async def test_a_refusal_says_how_to_prove(house: House) -> None:
+    """Which proof is missing, with the header that carries it (RFC 9110, 11.6.1)."""
+    nothing = await house.client.get("/api/customer-context", params=USER)
+    assert (nothing.status_code, nothing.json()["code"]) == (401, "bad_credentials")
+    assert nothing.headers["WWW-Authenticate"] == "Bearer"
+    old = await house.client.get("/api/name", params=USER, headers=dict(BROKEN["expired"]()))
+    assert (old.status_code, old.json()["code"]) == (401, "bad_credentials")
+    assert old.headers["WWW-Authenticate"] == "Bearer"
+    assert old.json()["detail"] == "The identity token has expired (`exp`): get a new one."
+    other = await house.client.get("/api/name", params=USER, headers=dict(carrying(minted("user_id:bob"))))
+    assert (other.status_code, other.json()["code"]) == (403, "proof_required")
+    assert "an identity token whose `sub` is that id" in other.json()["detail"]
+    assert {one.headers["Cache-Control"] for one in (nothing, old, other)} == {"no-store"}
