@@ -13,11 +13,11 @@
     │   ├── BodyTooLarge            413
     │   ├── UnsupportedMediaType    415
     │   ├── TooManyRequests         429: a server's; a browser gets the defaults
-    │   ├── MalformedRequest        400: no HTTP; this one and the next ones end the connection
+    │   ├── MalformedRequest        400: no HTTP; this and the next three end a connection
     │   ├── TooSlow                 408
     │   ├── UrlTooLong              414
-    │   ├── HeadersTooLarge         431
-    │   └── Overloaded              503
+    │   └── HeadersTooLarge         431
+    ├── Overloaded                  503: there are too many requests just now
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -41,11 +41,12 @@ from typing import Literal, TypeAlias
 
 
 class PersonalizeError(Exception):
-    """Root of the tree."""
+    """Root of the tree; `retry_after` is in seconds, where it is known that asking again will help."""
 
     status = 500
     code = "internal_error"
     label = "error"
+    retry_after: float | None = None
 
 
 class ConfigurationError(PersonalizeError):
@@ -93,15 +94,11 @@ class ProviderLoadError(ConfigurationError):
 
 
 class RequestError(PersonalizeError):
-    """The caller asked for something that cannot be answered.
-
-    `retry_after` is in seconds, where asking again later helps.
-    """
+    """The caller asked for something that cannot be answered."""
 
     status = 400
     code = "bad_request"
     label = "invalid"
-    retry_after: float | None = None
 
 
 class BadParameter(RequestError):
@@ -200,7 +197,7 @@ class HeadersTooLarge(RequestError):
     code = "headers_too_large"
 
 
-class Overloaded(RequestError):
+class Overloaded(PersonalizeError):
     """The process answers as many as it can."""
 
     status = 503

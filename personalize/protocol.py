@@ -24,7 +24,7 @@ from personalize.errors import (
     HeadersTooLarge,
     MalformedRequest,
     Overloaded,
-    RequestError,
+    PersonalizeError,
     TooSlow,
     UrlTooLong,
 )
@@ -113,11 +113,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             self._read(data)
-        except RequestError as error:
+        except PersonalizeError as error:
             self._refuse(error)
         except httptools.HttpParserError as error:
             reason = error.__context__  # what a callback raised
-            self._refuse(reason if isinstance(reason, RequestError) else MalformedRequest("This is not HTTP/1.1."))
+            self._refuse(reason if isinstance(reason, PersonalizeError) else MalformedRequest("This is not HTTP/1.1."))
         else:
             self._wait()
 
@@ -231,7 +231,7 @@ class BoundedProtocol(HttpToolsProtocol):
             resting[min(resting)].hang_up()
         return bool(resting)
 
-    def _refuse(self, error: RequestError) -> None:
+    def _refuse(self, error: PersonalizeError) -> None:
         """Read no more, and say why: to the request that is being received, unless there is one before it."""
         self._refused = True
         self._stop_waiting()
@@ -246,7 +246,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.pipeline.clear()
             cast("RequestResponseCycle", self._answering).keep_alive = False
 
-    def _close_after(self, error: RequestError | None) -> None:
+    def _close_after(self, error: PersonalizeError | None) -> None:
         """Answer, and close when the client has seen it, or had time to: what is closed at once it may never see."""
         if error is not None:
             self.transport.write(b"".join(self._answer(error)))
@@ -255,7 +255,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._timer = self.loop.call_later(self._bounds.linger, self.transport.close)
 
-    def _answer(self, error: RequestError) -> Iterator[bytes]:
+    def _answer(self, error: PersonalizeError) -> Iterator[bytes]:
         status, request_id = HTTPStatus(error.status), str(uuid.uuid4())
         body = Problem("about:blank", status.phrase, status, str(error), error.code, request_id)
         encoded = msgspec.json.encode(body)
