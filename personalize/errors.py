@@ -14,7 +14,7 @@
     │   ├── BodyTooLarge            413
     │   ├── UnsupportedMediaType    415
     │   ├── TooManyRequests         429: a server's; a browser gets the defaults
-    │   ├── MalformedRequest        400: no HTTP; this one and the next ones end the connection
+    │   ├── MalformedRequest        400: no HTTP; this and the next three end a connection
     │   ├── TooSlow                 408
     │   ├── UrlTooLong              414
     │   └── HeadersTooLarge         431
@@ -40,18 +40,17 @@ seconds, when it is worth trying again.
 Nothing here carries an access token, an external id or a response body.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 
 class PersonalizeError(Exception):
-    """Root of the tree; `again_after` is in seconds, where asking again later helps."""
+    """Root of the tree; `retry_after` is in seconds, where it is known that asking again will help."""
 
     status = 500
     code = "internal_error"
     label = "error"
-    again_after: int | None = None
+    retry_after: float | None = None
 
 
 class ConfigurationError(PersonalizeError):
@@ -172,7 +171,7 @@ class NotErased(PersonalizeError):
 
     status = 503
     code = "not_erased"
-    again_after = 1
+    retry_after = 1
 
 
 class Busy(PersonalizeError):
@@ -180,23 +179,23 @@ class Busy(PersonalizeError):
 
     status = 503
     code = "busy"
-    again_after = 5
+    retry_after = 5
 
 
 class TooManyRequests(RequestError):
     """The caller has asked for more than it may just now that is not known here yet.
 
     Args:
-        again_after: seconds after which it may ask again.
+        retry_after: seconds after which it may ask again.
     """
 
     status = 429
     code = "too_many_requests"
     label = "limited"
-    again_after = 1
+    retry_after: float | None = 1
 
-    def __init__(self, again_after: float) -> None:
-        self.again_after = math.ceil(again_after)  # `Retry-After` has whole seconds (RFC 9110, 10.2.3)
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
         super().__init__("This API key has asked about too many visitors within a second who are not known here yet.")
 
 
@@ -232,7 +231,7 @@ class Overloaded(PersonalizeError):
 
     status = 503
     code = "overloaded"
-    again_after = 1
+    retry_after = 1
 
 
 class RecipeFailed(PersonalizeError):

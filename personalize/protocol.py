@@ -25,7 +25,6 @@ from personalize.errors import (
     MalformedRequest,
     Overloaded,
     PersonalizeError,
-    RequestError,
     TooSlow,
     UrlTooLong,
 )
@@ -114,11 +113,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             self._read(data)
-        except RequestError as error:
+        except PersonalizeError as error:
             self._refuse(error)
         except httptools.HttpParserError as error:
             reason = error.__context__  # what a callback raised
-            self._refuse(reason if isinstance(reason, RequestError) else MalformedRequest("This is not HTTP/1.1."))
+            self._refuse(reason if isinstance(reason, PersonalizeError) else MalformedRequest("This is not HTTP/1.1."))
         else:
             self._wait()
 
@@ -269,7 +268,7 @@ class BoundedProtocol(HttpToolsProtocol):
             "Content-Type": PROBLEM_JSON,
             "Vary": "Origin",
             "X-Request-Id": request_id,
-            **({"Retry-After": str(error.again_after)} if error.again_after is not None else {}),
+            **({"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}),
         }
         yield f"HTTP/1.1 {status} {status.phrase}\r\n".encode()
         yield from (f"{name}: {value}\r\n".encode() for name, value in headers.items())

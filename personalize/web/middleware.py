@@ -69,6 +69,8 @@ class Cors:
         return Response(
             status_code=204,
             headers={
+                **responses.PROTECTED,
+                "Cache-Control": responses.NO_STORE,  # browsers keep a preflight by its Max-Age, and others not at all
                 "Access-Control-Allow-Methods": "GET, POST",
                 "Access-Control-Allow-Headers": "Authorization, Content-Type",
                 "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),

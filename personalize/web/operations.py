@@ -35,6 +35,6 @@ class Operations:
         headers = {
             "Content-Type": content_type,
             "Cache-Control": responses.NO_STORE,
-            "X-Content-Type-Options": "nosniff",
+            **responses.PROTECTED,
         }
         return Response(encoder(self._metrics.registry), headers=headers)

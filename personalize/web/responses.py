@@ -1,5 +1,6 @@
 """Answers and problems as HTTP responses."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,6 +19,9 @@ PROBLEM_JSON = "application/problem+json"
 NO_STORE = "no-store"
 
 PROTECTED = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
+FOR_ONE = {"CDN-Cache-Control": NO_STORE}
+"""Beside `private`: what a cache that many share is told, whatever it does with `Cache-Control` (RFC 9213)."""
+
 OF_A_BODY = frozenset({"content-length", "content-type"})
 """Headers that a 304 has no use for."""
 
@@ -68,7 +72,7 @@ def fragment(outcome: Outcome, markup: str, request: Request, kept: Kept) -> Res
 def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Request, *, browser_ttl: float) -> Response:
     """Return the answers of a page by their ids; it is as fresh as the oldest of them."""
     fresh_for = min((one.fresh_for for one in outcomes), default=0.0)
-    headers = {"Cache-Control": f"private, max-age={int(min(browser_ttl, fresh_for))}"}
+    headers = {"Cache-Control": f"private, max-age={int(min(browser_ttl, fresh_for))}", **FOR_ONE}
     return _conditional(_json({"results": results}, headers=headers), request)
 
 
@@ -104,8 +108,8 @@ def done() -> Response:
 def problem(error: PersonalizeError, request: Request) -> Response:
     """Return an error as RFC 9457 problem details, with when to try again if that is known."""
     answered = problem_of(error.status, error.code, str(error), request)
-    if error.again_after is not None:
-        answered.headers["Retry-After"] = str(error.again_after)
+    if error.retry_after is not None:
+        answered.headers["Retry-After"] = str(math.ceil(error.retry_after))  # whole seconds (RFC 9110, 10.2.3)
     return answered
 
 
@@ -123,6 +127,7 @@ def _kept(outcome: Outcome, kept: Kept) -> dict[str, str]:
     max_age = int(min(kept.browser_ttl, outcome.fresh_for))
     return {
         "Cache-Control": f"private, max-age={max_age}",
+        **FOR_ONE,
         **(provenance.headers(outcome) if kept.explained else {}),
     }
 

@@ -16,6 +16,11 @@ COMPONENTS: Final[dict[str, Any]] = {
         "required": True,
         "schema": _TEXT,
     },
+    "CDN-Cache-Control": {
+        "description": "`no-store`: what is about one visitor is for no cache that many share (RFC 9213).",
+        "required": True,
+        "schema": {"const": "no-store"},
+    },
     "ETag": {
         "description": "A weak validator of the answer, to send as `If-None-Match`.",
         "required": True,
@@ -34,5 +39,5 @@ def named(*names: str) -> dict[str, Any]:
 OF_ALL = named("X-Request-Id", "Cache-Control")
 """What every answer has."""
 
-OF_ANSWERS = OF_ALL | named("ETag")
+OF_ANSWERS = OF_ALL | named("CDN-Cache-Control", "ETag")
 """What an answer has that may be asked for again."""

@@ -40,7 +40,7 @@ def answers(*errors: type[PersonalizeError]) -> dict[str, Any]:
 
 def _response(error: type[PersonalizeError], schema: dict[str, Any]) -> dict[str, Any]:
     extra = headers.named("WWW-Authenticate") if error is BadCredentials else {}
-    extra |= headers.named("Retry-After") if error.again_after is not None else {}
+    extra |= headers.named("Retry-After") if error.retry_after is not None else {}
     summary = (error.__doc__ or "").partition("\n")[0]
     return _of(f"`{error.code}`: {summary}", schema, headers.OF_ALL | extra)
 
