@@ -16,6 +16,7 @@ from personalize.testing import API_KEY, RecordingProfileApi
 from personalize.testing.services import client_of
 from tests import redises
 from tests.doubles import ORIGIN, UUID, event, settings_of
+from tests.pushes import SECRET
 from tests.redises import Server
 from tests.tokens import bearer
 from tests.trust.attacks import GUESSABLE, OTHER_UUID, identity_keys
@@ -81,13 +82,11 @@ class House:
         lines = (await self.client.get("/metrics")).text.splitlines()
         return [line for line in lines if line.startswith(COUNTED) and "_created" not in line]
 
-    async def warmed(self) -> None:
-        """Let one of our own servers ask about everybody, so that all is in the caches."""
+    async def ask_about_everybody(self) -> None:
+        """Let one of our own servers ask, so that all is in the caches; nothing is read if it is already."""
         for name in ("name", "customer-context", "own-account"):
             for id_type, value in (known.split(":", 1) for known in KNOWN):
                 await self.client.get(f"/api/{name}", params={id_type: value}, headers=bearer(API_KEY))
-        assert self.api.requests
-        self.api.requests.clear()
 
 
 @asynccontextmanager
@@ -100,6 +99,7 @@ async def opened(folder: Path, **named: str) -> AsyncIterator[House]:
         API_KEYS=f"web:{API_KEY}",
         ID_TYPES="loyalty",
         ALLOWED_ORIGINS=ORIGIN,
+        WEBHOOK_SECRET=SECRET,
         IDENTITY_KEYS=identity_keys(folder),
         **named,
     )
@@ -107,7 +107,9 @@ async def opened(folder: Path, **named: str) -> AsyncIterator[House]:
     app = create_app(settings, transport=api.transport)
     async with client_of(app) as client:
         house = House(app, client, api, load_recipes(settings))
-        await house.warmed()
+        await house.ask_about_everybody()
+        assert api.requests
+        api.requests.clear()
         yield house
 
 

@@ -14,6 +14,12 @@ from personalize.web.docs import FILES
 OPEN = {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)}
 """Routes that tell nothing about anybody, and so may be asked by everybody."""
 
+ERASING = {"/api/profiles"}
+"""Routes that change what is known about people, for our own servers alone."""
+
+SIGNED = {"/webhooks/segment"}
+"""Routes for those alone who share a secret of their own with the service."""
+
 Ids = Mapping[str, str]
 Proofs = Iterable[tuple[str, str]]
 Asked = Callable[[str, AnyRecipe, Ids], httpx.Request]

@@ -40,7 +40,8 @@ http {{
 """
 """As documentation shows a cache: all that does not forbid it is kept for ten minutes, errors too.
 
-It is one process, which needs no other user's leave for its folder. `X-Cache` says what nginx did: `HIT` is an answer that was meant for somebody before.
+It is one process, which needs no other user's leave for its folder. `X-Cache` says what nginx did: `HIT` is an answer
+that was meant for somebody before.
 """
 
 

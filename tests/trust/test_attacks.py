@@ -9,11 +9,12 @@ import pytest
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
 from tests.doubles import UUID
+from tests.pushes import told, written
 from tests.redises import Server, needs_redis
 from tests.tokens import EC_KEY, ED_KEY, claims, eddsa, es256, minted
 from tests.trust.attacks import BROKEN, GUESSABLE, OTHER_UUID, STRANGERS, Proofs, Stranger, carrying
 from tests.trust.conftest import CANARY, House, about, opened
-from tests.trust.doors import ASKED, OPEN, path_of
+from tests.trust.doors import ASKED, ERASING, OPEN, SIGNED, path_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,7 +44,7 @@ async def refused(house: House, recipe: AnyRecipe, ids: Mapping[str, str], proof
 
 async def test_no_route_is_forgotten(house: House) -> None:
     """Whoever adds one says that it is about nobody, or how it is asked about somebody; then it is attacked here."""
-    assert {path_of(route) for route in house.app.routes} == OPEN | ASKED.keys()
+    assert {path_of(route) for route in house.app.routes} == OPEN | ERASING | SIGNED | ASKED.keys()
     assert {door.path for door in house.doors} == ASKED.keys()
     assert {(one.access, one.collection) for one in guarded(house)} == {
         ("verified", "users"),
@@ -63,6 +64,31 @@ async def test_a_broken_proof_is_refused_everywhere(house: House, attack: str) -
             wrong += await refused(house, recipe, ids, BROKEN[attack](), 401)
     assert wrong == []
     assert (house.api.calls, await house.reads()) == ([], before)
+
+
+@pytest.mark.parametrize("path", sorted(ERASING))
+async def test_nobody_but_our_own_servers_erases(house: House, path: str) -> None:
+    """Nor learns whether there was anybody to erase: whoever is known is known as before."""
+    for attack in BROKEN.values():
+        answer = await house.client.delete(path, params=USER, headers=attack())
+        assert answer.status_code == 401
+    for stranger in STRANGERS:
+        answer = await house.client.delete(path, params=[*stranger.ids.items()], headers=stranger.proofs)
+        assert answer.status_code == (401 if stranger.sub is None else 403)
+    owner = await house.client.delete(path, params=USER, headers=carrying(minted("user_id:ada")))
+    assert owner.status_code == 403
+    await house.ask_about_everybody()
+    assert house.api.calls == []
+
+
+@pytest.mark.parametrize("path", sorted(SIGNED))
+async def test_nobody_but_segment_pushes_changes(house: House, path: str) -> None:
+    """No proof that is good elsewhere stands for a signature, and nothing changes that was not signed."""
+    for proofs in (*(attack() for attack in BROKEN.values()), carrying(minted("user_id:ada")), carrying(API_KEY), []):
+        answer = await house.client.post(path, content=written(told("first_name", "Eve", userId="ada")), headers=proofs)
+        assert answer.status_code == 403
+    await house.ask_about_everybody()
+    assert house.api.calls == []
 
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=str)

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from personalize.errors import BadCredentials, BadParameter, BadSignature, BodyTooLarge, Busy, NotErased
+from personalize.errors import (
+    BadCredentials,
+    BadParameter,
+    BadSignature,
+    BodyTooLarge,
+    Busy,
+    NotErased,
+    ProofRequired,
+)
 from personalize.trust.ids import IdRules
 from personalize.web.openapi import headers, parameters, problems
 from personalize.web.openapi.recipes import KEY
@@ -44,7 +52,7 @@ def _profiles(rules: IdRules) -> dict[str, Any]:
             "parameters": [_repeatable(name, schema) for name, schema in ids.items()],
             "responses": {
                 "204": {"description": "It is forgotten.", "headers": headers.OF_ALL},
-                **problems.answers(BadParameter, BadCredentials, NotErased),
+                **problems.answers(BadParameter, BadCredentials, ProofRequired, NotErased),
             },
         }
     }

@@ -185,14 +185,14 @@ def test_a_refusal_says_what_to_do(access: Access, visitor: str, what_to_do: str
 
 def test_a_recipe_for_servers_asks_for_a_key() -> None:
     """Of who sends nothing; who proves to be a visitor is told that no visitor's proof would do."""
-    with pytest.raises(BadCredentials, match="This recipe is for servers: ask from a server with an API key as"):
+    with pytest.raises(BadCredentials, match="This is for servers: ask from a server with an API key as"):
         authorize(asking("server"), VISITORS["random"], ANYBODY)
 
 
 def test_what_is_for_servers_is_for_those_with_a_key() -> None:
     """By its name, and for nobody else."""
     assert require_server(SERVER) == "web"
-    with pytest.raises(BadCredentials, match="send an API key"):
+    with pytest.raises(BadCredentials, match="This is for servers: ask from"):
         require_server(ANYBODY)
     with pytest.raises(ProofRequired, match="an identity token does not do"):
         authorize(asking("server"), VISITORS["user"], CALLERS["the user"])
