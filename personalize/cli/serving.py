@@ -136,6 +136,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "CACHE_TTL": "1s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
+            PREFIX + "PRIVATE_FEEDS": "true",  # it is on loopback
             PREFIX + "REVALIDATE_TTL": "1s",
         },
         forced={
