@@ -292,7 +292,7 @@ def _providers(
 
     Where a setting says what posts or products are, it counts before an installed provider of that name.
     """
-    web = new_client()
+    web = new_client(private=settings.private_feeds)
     polled: dict[str, ItemProvider] = {}
     if settings.posts_url:
         polled["posts"] = posts_from(settings.posts_url, web, metrics)

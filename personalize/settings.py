@@ -272,6 +272,9 @@ class Settings(BaseModel):
         Annotated[str, AfterValidator(_content_location)] | None,
         Field(repr=False, description="Where the variants of audiences are: the URL or file of a TOML document."),
     ] = None
+    private_feeds: Annotated[
+        bool, Field(description="Whether content may come from private addresses, as those of one's own network.")
+    ] = False
     provider: Annotated[
         Mapping[str, SecretStr], Field(description="What an installed provider `<NAME>` is told, key by key.")
     ] = {}

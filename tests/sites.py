@@ -38,6 +38,7 @@ def against(sandbox: str, **named: str) -> dict[str, str]:
         "ACCESS_TOKEN": "sandbox-token",
         "PROFILE_API_URL": sandbox,
         "POSTS_URL": f"{sandbox}/blog/feed.xml",
+        "PRIVATE_FEEDS": "true",
         **named,
     }
     return {f"PERSONALIZE_{name}": value for name, value in settings.items()}

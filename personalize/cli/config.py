@@ -1,13 +1,17 @@
 """`personalize check-config`."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
+import httpx
 import typer
 from prometheus_client import CollectorRegistry
 
 from personalize import server, settings
 from personalize.app import cached_profiles
+from personalize.providers.fetch import is_web, without_secrets
+from personalize.providers.transport import CheckedTransport, NotPublic
 from personalize.settings import Settings
 from personalize.telemetry.metrics import Metrics
 
@@ -18,7 +22,7 @@ SPACE_LIMIT = 100
 def check_config() -> None:
     """Print the settings in effect, secrets masked; say all that is wrong with them, and warn of what may be.
 
-    Redis is asked how it is set up, if there is one; Segment is not.
+    Redis is asked how it is set up, if there is one, and name servers where content comes from; Segment is not asked.
     """
     loaded = settings.load()
     service = server.Service(loaded)
@@ -32,8 +36,29 @@ def check_config() -> None:
 def _warnings(loaded: Settings) -> Iterator[str]:
     if loaded.rate_limit > SPACE_LIMIT:
         yield f"PERSONALIZE_RATE_LIMIT is above the {SPACE_LIMIT} requests/s that Segment takes for a whole space."
+    yield from asyncio.run(_content_warnings(loaded))
     if loaded.redis_url is not None:
         yield from asyncio.run(_redis_warnings(loaded))
+
+
+async def _content_warnings(loaded: Settings) -> list[str]:
+    """Return which sources of content would not be asked, for they are at private addresses."""
+    locations = (*loaded.posts_url, *loaded.products_url, *filter(None, [loaded.variants_url]))
+    async with CheckedTransport(private=loaded.private_feeds) as transport:
+        private = [location for location in filter(is_web, locations) if await _is_refused(location, transport)]
+    return [
+        f"{without_secrets(location)} is at a private address: it is not asked without PERSONALIZE_PRIVATE_FEEDS=true."
+        for location in private
+    ]
+
+
+async def _is_refused(location: str, transport: CheckedTransport) -> bool:
+    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):  # what is wrong besides, the service will tell
+        try:
+            await transport.addresses(httpx.URL(location))
+        except NotPublic:
+            return True
+    return False
 
 
 async def _redis_warnings(loaded: Settings) -> list[str]:

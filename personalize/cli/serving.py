@@ -156,6 +156,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "BROWSER_TTL": "0s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
+            PREFIX + "PRIVATE_FEEDS": "true",  # it is on loopback
             PREFIX + "REVALIDATE_TTL": "1s",
         },
         forced={

@@ -51,7 +51,11 @@ def read_catalog(document: Document) -> Batch[Product]:
     """
     body = document.body.removeprefix(codecs.BOM_UTF8).lstrip()
     try:
-        return batched(map(_product, _records(body, document.shown)), most=MAX_PRODUCTS, shown=document.shown)
+        return batched(
+            (_product(one, document.shown) for one in _records(body, document.shown)),
+            most=MAX_PRODUCTS,
+            shown=document.shown,
+        )
     except UnicodeDecodeError:
         raise ProviderFailed(f"{document.shown} is not UTF-8") from None
     except (msgspec.MsgspecError, RecursionError):
@@ -95,15 +99,15 @@ def _in_csv(body: bytes, shown: str) -> Iterator[Record | None]:
         yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
 
 
-def _product(told: Record | None) -> Product | None:
+def _product(told: Record | None, base: str) -> Product | None:
     product_id = _text(told, _IDS) if told is not None else None
     if told is None or product_id is None:
         return None
     return Product(
         product_id=product_id,
         name=_text(told, _NAMES),
-        url=http_link(_text(told, _URLS)),
-        image=http_link(_text(told, _IMAGES)),
+        url=http_link(_text(told, _URLS), base),
+        image=http_link(_text(told, _IMAGES), base),
         price=_price(told.get("price")),
         category=_text(told, _CATEGORIES),
     )

@@ -1,13 +1,17 @@
-"""RSS 2.0 and Atom, as real software writes them, become posts of plain text and http(s) links. Pure: bytes in."""
+"""RSS 2.0 and Atom, as real software writes them, become posts of plain text and http(s) links.
+
+They are parsed by another process, within bounds: see `parsing.py`.
+"""
 
 import calendar
-import io
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
-
-import feedparser
 
 from personalize.errors import ProviderFailed
 from personalize.model import Post
@@ -19,8 +23,13 @@ MAX_POSTS = 1000
 """Posts kept of one source, in its order. WordPress and Hugo write 10 to a few hundred; no page shows more than 20, and
 beyond this a feed is an archive that would cost memory in every process."""
 
+PARSE_SECONDS = 30.0
+"""What parsing may take on a busy machine; its time of the processor is bounded besides."""
+
+_PARSER = Path(__file__).with_name("parsing.py")
+
 _Entry: TypeAlias = Mapping[str, Any]
-"""feedparser ships no types; its dictionaries hold text, lists of dictionaries and `struct_time`."""
+"""What feedparser says: text, lists of such, and the nine numbers of a date."""
 
 _END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
 _TAIL = 4096
@@ -34,25 +43,32 @@ def read_feed(document: Document) -> Batch[Post]:
     it was found.
 
     Raises:
-        ProviderFailed: it is not a feed, it broke off, or none of its entries has a link.
+        ProviderFailed: it is not a feed, it broke off, none of its entries has a link, or it takes too much to parse.
     """
-    feed: _Entry = feedparser.parse(
-        io.BytesIO(document.body),  # as plain bytes, a body that happens to be a file's name would be opened
-        # Without the media type, a document that declares no encoding would be read as ISO 8859-1.
-        response_headers={"content-location": document.shown, "content-type": "application/xml"},
-        resolve_relative_uris=False,  # inside markup, of which only the text is kept
-        sanitize_html=False,  # nh3 does it, for every text alike
-    )
+    feed = _parsed(document)
     entries = feed["entries"]
     # Many a feed is not well-formed and yet whole: feedparser reads it all the same.
-    whole = not feed["bozo"] or (entries and _END.search(document.body[-_TAIL:]))
-    if not whole or not (entries or feed.get("version")):
+    whole = not feed["stumbled"] or (entries and _END.search(document.body[-_TAIL:]))
+    if not whole or not (entries or feed["version"]):
         raise ProviderFailed(f"{document.shown} is not a whole RSS or Atom feed")
-    return batched(map(_post, entries), most=MAX_POSTS, shown=document.shown)
+    return batched((_post(one, document.shown) for one in entries), most=MAX_POSTS, shown=document.shown)
 
 
-def _post(entry: _Entry) -> Post | None:
-    url = http_link(entry.get("link"))
+def _parsed(document: Document) -> Mapping[str, Any]:
+    """Return what feedparser says, in a process that knows nothing of this one's secrets."""
+    command = [sys.executable, "-I", str(_PARSER), document.shown]
+    try:
+        done = subprocess.run(  # noqa: S603 -- our own program; the location is one argument, and no shell reads it
+            command, input=document.body, capture_output=True, env={}, timeout=PARSE_SECONDS, check=True
+        )
+    except subprocess.SubprocessError:
+        raise ProviderFailed(f"{document.shown} takes more time or memory to parse than any feed should") from None
+    feed: Mapping[str, Any] = json.loads(done.stdout)
+    return feed
+
+
+def _post(entry: _Entry, base: str) -> Post | None:
+    url = http_link(entry.get("link"), base)
     if url is None:
         return None
     excerpt = excerpt_of(text_of(entry.get("summary")))
@@ -62,13 +78,12 @@ def _post(entry: _Entry) -> Post | None:
         published_at=_published_at(entry),
         categories=_categories(entry),
         excerpt=excerpt,
-        image=_image(entry),
+        image=_image(entry, base),
     )
 
 
 def _published_at(entry: _Entry) -> datetime | None:
-    # Asked with `in`: feedparser answers `get("updated_parsed")` with the published date, and a warning.
-    dates = (entry[name] for name in ("published_parsed", "updated_parsed") if name in entry)
+    dates = (entry.get(name) for name in ("published_parsed", "updated_parsed"))
     if (date := next(filter(None, dates), None)) is None:
         return None
     try:
@@ -82,14 +97,14 @@ def _categories(entry: _Entry) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, names)))
 
 
-def _image(entry: _Entry) -> str | None:
+def _image(entry: _Entry, base: str) -> str | None:
     """Return the first picture that is declared: Media RSS thumbnail or content, else an enclosure."""
     declared = [
         *(media.get("url") for media in entry.get("media_thumbnail", ())),
         *(media.get("url") for media in entry.get("media_content", ()) if _is_image(media)),
         *(file.get("href") for file in entry.get("enclosures", ()) if _is_image(file)),
     ]
-    return next(filter(None, map(http_link, declared)), None)
+    return next(filter(None, (http_link(link, base) for link in declared)), None)
 
 
 def _is_image(media: _Entry) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import httpx
 
 from personalize.errors import ProviderFailed
+from personalize.providers.transport import CheckedTransport, NotPublic
 
 MAX_BYTES = 5 * 1024 * 1024
 """Of a decoded body, unless said otherwise: a feed of 1,000 full articles takes about 4 MiB."""
@@ -26,12 +27,16 @@ _HTTP = re.compile(r"(?P<scheme>https?://)(?:[^/?#]*@)?(?P<place>[^?#]*)", re.IG
 _HEADERS = {
     "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/json, "
     "application/xml;q=0.9, */*;q=0.5",
-    "Accept-Encoding": "gzip",  # expands a chunk at most a thousandfold before it is counted; others know no bound
+    "Accept-Encoding": "gzip",
 }
+_ENCODINGS = {"identity", "gzip"}
+"""What a body may be in: gzip expands a chunk at most a thousandfold before it is counted. Others know no bound, nor
+does gzip within gzip."""
 
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     ((httpx.InvalidURL, ValueError), "is neither a URL nor a path"),
     (httpx.UnsupportedProtocol, "does not lead to an http(s) URL"),
+    (NotPublic, "leads to a private address, which is asked only with PERSONALIZE_PRIVATE_FEEDS=true"),
     (httpx.ConnectError, "cannot be connected to"),
     (httpx.DecodingError, "does not decompress"),
     ((httpx.TimeoutException, TimeoutError), "did not answer in time"),
@@ -45,9 +50,16 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
 _FOREIGN = (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError)
 
 
-def new_client() -> httpx.AsyncClient:
-    """Return a client to fetch with, for whoever opens and closes it: it believes no proxy of the environment."""
-    return httpx.AsyncClient(headers={"User-Agent": "personalize"}, follow_redirects=False, trust_env=False)
+def new_client(*, private: bool) -> httpx.AsyncClient:
+    """Return a client to fetch with, for whoever opens and closes it: it believes no proxy of the environment.
+
+    Args:
+        private: whether it may ask addresses that are not of the Internet, first or by a redirect.
+    """
+    transport = CheckedTransport(private=private)
+    return httpx.AsyncClient(
+        transport=transport, headers={"User-Agent": "personalize"}, follow_redirects=False, trust_env=False
+    )
 
 
 class Refused(ProviderFailed):
@@ -149,6 +161,8 @@ async def _download(
 async def _whole(response: httpx.Response, location: str, most: int) -> Document:
     if response.status_code != httpx.codes.OK:
         raise Refused(f"{without_secrets(location)} answered {response.status_code}", response.status_code)
+    if response.headers.get("content-encoding", "identity").strip().lower() not in _ENCODINGS:
+        raise ProviderFailed(f"{without_secrets(location)} is encoded otherwise than was asked")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urljoin
 
 import msgspec
 from msgspec import Struct
@@ -56,18 +55,18 @@ def read_own_posts(items: Iterable[Any], document: Document) -> Batch[Post]:
     Raises:
         ProviderFailed: there are items, but no usable one.
     """
-    return batched(map(_own_post, items), most=MAX_POSTS, shown=document.shown)
+    return batched((_own_post(one, document.shown) for one in items), most=MAX_POSTS, shown=document.shown)
 
 
 def _post(told: object, base: str) -> Post | None:
     try:
         item = msgspec.convert(told, _Item)
-        url = http_link(urljoin(base, item.url or item.external_url or ""))
-    except ValueError:  # of another type, or a link that is none
+    except msgspec.ValidationError:
         return None
+    url = http_link(item.url or item.external_url, base)
     excerpt = excerpt_of(one_line(item.summary or item.content_text) or text_of(item.content_html))
     title = one_line(item.title) or excerpt
-    if url is None or not (item.url or item.external_url) or not title:
+    if url is None or not title:
         return None
     return Post(
         title=title,
@@ -75,16 +74,16 @@ def _post(told: object, base: str) -> Post | None:
         published_at=moment_of(item.date_published) or moment_of(item.date_modified),
         categories=_categories(item.tags or ()),
         excerpt=excerpt,
-        image=http_link(item.image) or http_link(item.banner_image),
+        image=http_link(item.image, base) or http_link(item.banner_image, base),
     )
 
 
-def _own_post(told: object) -> Post | None:
+def _own_post(told: object, base: str) -> Post | None:
     try:
         own = msgspec.convert(told, _Own)
     except msgspec.ValidationError:
         return None
-    title, url = one_line(own.title), http_link(own.url)
+    title, url = one_line(own.title), http_link(own.url, base)
     if not title or url is None:
         return None
     return Post(
@@ -93,7 +92,7 @@ def _own_post(told: object) -> Post | None:
         published_at=moment_of(own.published_at),
         categories=_categories(own.categories),
         excerpt=excerpt_of(one_line(own.excerpt)),
-        image=http_link(own.image),
+        image=http_link(own.image, base),
     )
 
 

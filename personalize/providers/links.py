@@ -14,7 +14,13 @@ from personalize.providers.fetch import Document, is_web
 HEAD = 256 * 1024
 """Bytes of a page in which its links are looked for."""
 
-_PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+MAX_HEADER = 8 * 1024
+"""Characters of a `Link` header in which that of the API is looked for."""
+
+# Atomic groups: else a row of comments could be read in more ways than there is time for.
+_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 _API = "https://api.w.org/"
 _API_HEADER = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?https://api\.w\.org/"?')
 _FEEDS = {"application/rss+xml", "application/atom+xml", "application/feed+json"}
@@ -27,7 +33,7 @@ def is_page(document: Document) -> bool:
 
 def api_link(document: Document) -> str | None:
     """Return where a page's WordPress answers its API, as its `Link` header or its head says."""
-    said = _API_HEADER.search(document.headers.get("link", ""))
+    said = _API_HEADER.search(document.headers.get("link", "")[:MAX_HEADER])
     links = [said[1]] if said else [href for relations, _, href in _links(document) if _API in relations]
     return next(filter(None, (_at(document, link, any_host=True) for link in links)), None)
 

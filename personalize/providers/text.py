@@ -3,12 +3,15 @@
 import html
 import re
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import nh3
 
 MAX_EXCERPT = 300
 """Characters of an excerpt, its ellipsis included: two or three lines in a teaser."""
+
+MAX_MARKUP = 64 * 1024
+"""Characters of markup that are read, of which a title or an excerpt is the beginning."""
 
 _BLOCK = re.compile(
     r"(?=</?(?:address|blockquote|br|dd|div|dt|figure|h[1-6]|hr|li|ol|p|pre|section|td|th|tr|ul)\b)", re.IGNORECASE
@@ -22,7 +25,7 @@ def text_of(markup: str | None) -> str:
 
     Unescaped exactly once: a reader shows `&amp;lt;b&amp;gt;` as the text `&lt;b&gt;`, and so does this.
     """
-    spaced = _BLOCK.sub(" ", markup or "")  # `<p>One.</p><p>Two.</p>` is two words
+    spaced = _BLOCK.sub(" ", (markup or "")[:MAX_MARKUP])  # `<p>One.</p><p>Two.</p>` is two words
     return one_line(html.unescape(nh3.clean(spaced, tags=set(), clean_content_tags=_UNSHOWN)))
 
 
@@ -39,13 +42,20 @@ def excerpt_of(text: str) -> str:
     return (whole_words or text[: MAX_EXCERPT - 1]) + "…"
 
 
-def http_link(link: str | None) -> str | None:
-    """Return the link if it is absolute http(s): a `javascript:` link would run in the page that shows it."""
+def http_link(link: str | None, base: str = "") -> str | None:
+    """Return the link if it is http(s): a `javascript:` link would run in the page that shows it.
+
+    Args:
+        link: as it was written.
+        base: the URL of the document that it stands in, against which a relative one is resolved.
+    """
     try:
-        parts = urlsplit(link or "")
+        whole = urljoin(base, link.strip()) if link else ""
+        parts = urlsplit(whole)
     except ValueError:
         return None
-    return link if parts.scheme in {"http", "https"} and parts.hostname else None
+    sound = parts.scheme in {"http", "https"} and parts.hostname and whole.isprintable()
+    return whole if sound else None
 
 
 def moment_of(text: str | None) -> datetime | None:

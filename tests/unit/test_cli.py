@@ -106,6 +106,20 @@ def test_check_config_shows_what_is_in_effect() -> None:
     assert not [secret for secret in (TOKEN, API_KEY, "canary") if secret in done.output]
 
 
+def test_check_config_warns_of_content_at_private_addresses() -> None:
+    """The place without its secrets, and the setting; what is public, a file or allowed is not mentioned."""
+    place = "http://u:canary@169.254.169.254/feed?canary"
+    content = {"POSTS_URL": f"https://8.8.8.8/feed,{place}", "PRODUCTS_URL": f"{__file__}, http://[::1]/x"}
+    done = invoked("check-config", **REQUIRED, **content)
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        f"Warning: {shown} is at a private address: it is not asked without PERSONALIZE_PRIVATE_FEEDS=true."
+        for shown in ("http://169.254.169.254/feed", "http://[::1]/x")
+    ]
+    assert "canary" not in done.output
+    assert invoked("check-config", **REQUIRED, **content, PRIVATE_FEEDS="true").stderr == ""
+
+
 def test_check_config_says_all_that_is_wrong() -> None:
     """Every mistake is one line of standard error; nothing is on standard output, and nothing is quoted."""
     done = ran("check-config", ACCESS_TOKEN=TOKEN, REGION=TOKEN, ACCESS_TOKN=TOKEN, API_KEYS=f"a:b:{API_KEY}")

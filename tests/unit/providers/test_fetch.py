@@ -132,6 +132,14 @@ async def test_the_size_is_that_of_the_decoded_body() -> None:
     assert site.requests[0].headers["accept-encoding"] == "gzip"
 
 
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate", "br", "zstd", "compress"])
+async def test_only_what_was_asked_for_is_decoded(encoding: str) -> None:
+    """One chunk of gzip within gzip is a million chunks."""
+    bomb = gzip.compress(gzip.compress(bytes(2**20)))
+    site = Site(lambda _: httpx.Response(200, content=_chunks(bomb), headers={"content-encoding": encoding}))
+    assert await site.failure() == f"{PLACE} is encoded otherwise than was asked"
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

@@ -23,6 +23,8 @@ def page(head: str = "", link: str = "") -> Document:
         (b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">', True),
         (b"<rss><channel><description>&lt;html></description>", False),
         (b"<!-- <html> --><rss/>", False),
+        (b"<!---->" * 10_000 + b"<rss/>", False),  # could be read in more ways than there is time for
+        (b"<!---->" * 10_000 + b"<html>", True),
         (b"", False),
     ],
 )
@@ -43,6 +45,7 @@ def test_a_page_is_told_from_a_feed(body: bytes, *, expected: bool) -> None:
             "https://user:pw@blog.example/x/wp-json/",
         ),
         ('<link rel="home" href="/">', '</>; rel="home"', None),
+        ("", "<" * 100_000 + '/>; rel="https://api.w.org/"', None),  # longer than a header that means it
     ],
 )
 def test_wordpress_says_where_its_api_is(head: str, header: str, expected: str | None) -> None:

@@ -28,7 +28,7 @@ async def test_a_file_is_read(tmp_path: Path) -> None:
     """Until then nobody sees anything: the example is for those who name no file."""
     file = tmp_path / "variants.toml"
     file.write_text(FILE)
-    async with new_client() as web:
+    async with new_client(private=True) as web:
         provider = variants_from(str(file), web, Metrics(CollectorRegistry()))
         assert len(provider.items()) == 0
         async with provider:
