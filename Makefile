@@ -30,8 +30,9 @@ check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and de
 	@$(BIN)/vulture
 	@echo "make check: all is well"
 
-bench: .venv/dev.stamp ## Measure the sandbox with 100,000 profiles
-	@$(BIN)/python -m tests.bench.sandbox $(ARGS)
+bench: .venv/dev.stamp ## Measure the service beside its limit and its alternatives, some ten minutes; ARGS=--quick to try
+	@command -v wrk >/dev/null || { echo "The load comes from wrk: install it (the package wrk on Debian)."; exit 1; }
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 format: .venv/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
