@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench format clean
+.PHONY: help run test soak check bench lock format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,11 +28,16 @@ check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and de
 	@$(BIN)/lint-imports --no-logo > .venv/layers.txt || { cat .venv/layers.txt; exit 1; }
 	@$(BIN)/deptry personalize > .venv/deptry.txt 2>&1 || { cat .venv/deptry.txt; exit 1; }
 	@$(BIN)/vulture
+	@$(BIN)/python -m tests.audit
 	@echo "make check: all is well"
 
 bench: .venv/dev.stamp ## Measure the service beside its limit and its alternatives, some ten minutes; ARGS=--quick to try
 	@command -v wrk >/dev/null || { echo "The load comes from wrk: install it (the package wrk on Debian)."; exit 1; }
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: .venv/dev.stamp ## Renew deploy/requirements.txt, by which the image is made: versions and their hashes
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--quiet --output-file deploy/requirements.txt
 
 format: .venv/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .

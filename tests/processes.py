@@ -18,7 +18,7 @@ from typing import IO, TypeVar
 T = TypeVar("T")
 
 START_SECONDS = 20.0
-STOP_SECONDS = 25.0
+STOP_SECONDS = 30.0
 PYTHON = sys.executable
 
 

@@ -1,7 +1,7 @@
 """The tier that replicas share: one Redis hash a profile, one field a section."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from personalize.cache import entry
 from personalize.cache.aliases import MAX_ALIASES
 from personalize.cache.amendment import Amend, Outcome, Record
+from personalize.cache.batches import Batches
 from personalize.cache.store import Known, Lease, Stamp
 from personalize.fleet.connection import Argument, Connection, Script
 from personalize.fleet.invalidations import Invalidations
@@ -126,11 +127,15 @@ class RedisStore:
         self._expire_ms = int(expiry.known * 1000)
         self._expire_unknown_ms = int(expiry.unknown * 1000)
         self._clock = clock
+        self._reads = Batches(self._read, most=connection.most_keys)
 
     async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
-        """Return what is known of a profile's named sections, in one round trip; `None` if Redis does not answer."""
+        """Return what is known of a profile's named sections; `None` if Redis does not answer.
+
+        Profiles that are asked for at the same time share a round trip.
+        """
         wanted = list(names)
-        fields = await self._connection.read_fields(KEY % key, [STAMP, *wanted])
+        fields = await self._reads.ask((KEY % key, [STAMP, *wanted]))
         if fields is None:
             return None
         stamp, *values = fields
@@ -140,6 +145,9 @@ class RedisStore:
             if value is not None and (section := _decoded(name, value)) is not None
         }
         return Known(stamp or b"", sections)
+
+    async def _read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> Sequence[list[bytes | None] | None]:
+        return await self._connection.read_hashes(asked) or [None] * len(asked)
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep one section, unless the profile was forgotten since it had this stamp; one round trip."""

@@ -3,10 +3,10 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ from personalize.ports import UNLIMITED, Allowance, Ask, Basis, Errand, ItemProv
 from personalize.registry import AnyRecipe
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 RECIPE_SECONDS = 0.05
 """What a recipe may take even when the profile took all of the deadline: its default must still be answered."""
@@ -117,10 +119,9 @@ class Engine:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
         collections = sorted({call.recipe.collection for call in calls})
         errand = Errand(priority, deadline)
-        known = await asyncio.gather(*(self._known(calls, visitor, one, errand, allowance) for one in collections))
+        known = await _together([self._known(calls, visitor, one, errand, allowance) for one in collections])
         by_collection = dict(zip(collections, known, strict=True))
-        outcomes = (self._outcome(one, by_collection[one.recipe.collection], deadline) for one in calls)
-        return await asyncio.gather(*outcomes)
+        return await _together([self._outcome(one, by_collection[one.recipe.collection], deadline) for one in calls])
 
     def close(self) -> None:
         """End the threads that recipes ran in."""
@@ -204,6 +205,11 @@ class Engine:
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()
         logs.recipe_failed(recipe.name, recipe.where, error.reason, error.__cause__)
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all at once, and return what comes of it in order; one thing alone, as most are, needs no task of its own."""
+    return [await work[0]] if len(work) == 1 else await asyncio.gather(*work)
 
 
 def _items(provider: ItemProvider) -> tuple[int, object]:

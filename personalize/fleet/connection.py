@@ -37,6 +37,9 @@ meanwhile."""
 
 CONNECTIONS = 64
 
+MOST_KEYS = 32
+"""Keys of one round trip: the first ones must not wait long for the last."""
+
 FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 """How an exchange ends when Redis is away; a `RuntimeError` is uvloop's, of what the other side has reset."""
 
@@ -111,6 +114,19 @@ class Connection:
             "read", lambda: cast("Awaitable[list[bytes | None]]", self._client.hmget(key, list(fields)))
         )
 
+    @property
+    def most_keys(self) -> int:
+        """How many keys one operation may read: a Cluster's are on several nodes."""
+        return MOST_KEYS if isinstance(self._client, Redis) else 1
+
+    async def read_hashes(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]] | None:
+        """Return fields of each of several hashes, by key, in one round trip; no more of them than `most_keys`."""
+        if len(asked) == 1:
+            [(key, fields)] = asked
+            found = await self.read_fields(key, fields)
+            return None if found is None else [found]
+        return await self._bounded("read", lambda: self._read_hashes(asked))
+
     async def members(self, key: str) -> Collection[bytes] | None:
         """Return a set's members; none of a set that is not there."""
         return await self._bounded("members", lambda: cast("Awaitable[Collection[bytes]]", self._client.smembers(key)))
@@ -153,6 +169,12 @@ class Connection:
             return await cast("Awaitable[object]", self._client.evalsha(script.digest, len(keys), *keys, *args))
         except NoScriptError:
             return await cast("Awaitable[object]", self._client.eval(script.source, len(keys), *keys, *args))
+
+    async def _read_hashes(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
+        async with cast("Redis", self._client).pipeline(transaction=False) as pipeline:
+            for key, fields in asked:
+                pipeline.hmget(key, list(fields))
+            return await pipeline.execute()
 
     async def _set_if_absent(self, key: str, value: str, expire_ms: int) -> str:
         return "set" if await self._client.set(key, value, nx=True, px=expire_ms) else "there"

@@ -44,11 +44,8 @@ class IdRules:
             raise BadParameter(field, "has no value.")
         if len(value) > MAX_LENGTH:
             raise BadParameter(field, f"is longer than {MAX_LENGTH} characters.")
-        categories = {category(letter) for letter in value}
-        if "Cc" in categories:
-            raise BadParameter(field, "contains a control character.")
-        if "Cs" in categories:  # what bytes that are no UTF-8 become, and what no URL can carry
-            raise BadParameter(field, "contains half of a character (an unpaired surrogate).")
+        if not value.isprintable():  # nearly all are: letters cost more than all the rest
+            _check_letters(field, value)
         return ExternalId(id_type, value.lower() if self.lowercase else value)
 
     def parsed(self, field: str, text: str) -> ExternalId:
@@ -57,3 +54,11 @@ class IdRules:
         if not colon:
             raise BadParameter(field, "is not of the form `type:value`, like `user_id:u1`.")
         return self.checked(field, id_type, value)
+
+
+def _check_letters(field: str, value: str) -> None:
+    categories = {category(letter) for letter in value}
+    if "Cc" in categories:
+        raise BadParameter(field, "contains a control character.")
+    if "Cs" in categories:  # what bytes that are no UTF-8 become, and what no URL can carry
+        raise BadParameter(field, "contains half of a character (an unpaired surrogate).")

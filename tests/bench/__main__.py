@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import memory, start, warm
+from tests.bench import cold, day, memory, shared, start, warm
 from tests.bench.rows import Row, table
 from tests.bench.scale import QUICK, Scale
 
@@ -22,6 +22,9 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
     """Yield every row, as soon as it is measured."""
     yield from warm.rows(folder, scale)
     yield from warm.page(folder, scale)
+    yield from shared.rows(folder, scale)
+    yield from cold.rows(folder, scale)
+    yield from day.rows(scale)
     yield from start.rows(folder, scale)
     yield from memory.rows(scale)
 

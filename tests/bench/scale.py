@@ -5,14 +5,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many visitors there are, or few of them; the seconds of a turn and of a warm-up; and how many turns."""
+    """How much there is of everything.
+
+    Args:
+        visitors: who come, some of them often.
+        few: the same, where each costs more.
+        seconds: what a turn takes; `brief`, a short one; `warm_up`, what comes before the first.
+        rounds: turns.
+        visits: of a simulated day.
+    """
 
     visitors: int = 10_000
     few: int = 500
     seconds: int = 5
+    brief: int = 2
     warm_up: int = 40
     rounds: int = 5
+    visits: int = 3_000
 
 
-QUICK = Scale(visitors=50, few=5, seconds=1, warm_up=1, rounds=1)
+QUICK = Scale(visitors=50, few=5, seconds=1, warm_up=1, rounds=1, visits=30)
 """That everything runs, and no more."""

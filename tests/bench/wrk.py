@@ -4,16 +4,26 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("visitors.lua")
+OFTEN = Path(__file__).with_name("visitors.lua")
+ONCE = Path(__file__).with_name("each.lua")
 CORE = 1
 CONNECTIONS = 64
 SPARE_SECONDS = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a server answered: every answer is a good one."""
+
+    answers: int
+    a_second: float
+
+
 def load(url: str, paths: Sequence[str], *, visitors: int, seconds: int, connections: int = CONNECTIONS) -> float:
-    """Return how many answers a second a server gives under load; every one has to be a good one.
+    """Return how many answers a second a server gives under load.
 
     Args:
         url: the server.
@@ -22,11 +32,31 @@ def load(url: str, paths: Sequence[str], *, visitors: int, seconds: int, connect
         seconds: how long.
         connections: how many are open at a time.
     """
+    return _ran(OFTEN, url, [str(visitors), *paths], seconds, connections).a_second
+
+
+def once(url: str, path: str, *, visitors: int, seconds: int, connections: int = CONNECTIONS) -> Ran:
+    """Let one visitor after another ask once, and return how that went.
+
+    Args:
+        url: the server.
+        path: what is asked; the visitor's id is written behind it.
+        visitors: how many there are at most; it is a mistake if they all come.
+        seconds: how long.
+        connections: how many are open at a time.
+    """
+    ran = _ran(ONCE, url, [str(visitors), path], seconds, connections)
+    if ran.answers >= visitors - connections:
+        raise RuntimeError(f"{visitors} visitors are too few for {seconds} s of {url}")
+    return ran
+
+
+def _ran(script: Path, url: str, arguments: Sequence[str], seconds: int, connections: int) -> Ran:
     pinned = ["taskset", "--cpu-list", str(CORE)] if shutil.which("taskset") else []
     wrk = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command = [*pinned, *wrk, "--script", str(SCRIPT), url, "--", str(visitors), *paths]
+    command = [*pinned, *wrk, "--script", str(script), url, "--", *arguments]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SPARE_SECONDS)
     told = json.loads(ran.stdout.splitlines()[-1])
     if told["failed"]:
         raise RuntimeError(f"{told['failed']} of {told['requests']} requests to {url} failed")
-    return float(told["requests"] / told["microseconds"] * 1e6)
+    return Ran(told["requests"], told["requests"] / told["microseconds"] * 1e6)

@@ -1,0 +1,58 @@
+"""Questions that are asked within one turn of the event loop, answered together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Batches(Generic[Q, A]):
+    """Lets a crowd share one round trip: what each of them would cost by itself is nearly what all of them cost.
+
+    A batch is a held task, so that nobody who gives up takes the others' answers with them.
+
+    Args:
+        answer: answers questions, in their order; what it raises is everybody's.
+        most: questions of one batch.
+    """
+
+    def __init__(self, answer: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, most: int) -> None:
+        self._answer = answer
+        self._most = most
+        self._asked: list[tuple[Q, asyncio.Future[A]]] = []
+        self._held: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Q) -> A:
+        """Return the answer to a question."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[A] = loop.create_future()
+        if not self._asked:
+            loop.call_soon(self._go)
+        self._asked.append((question, answered))
+        return await answered
+
+    def _go(self) -> None:
+        asked, self._asked = self._asked, []
+        for first in range(0, len(asked), self._most):
+            task = asyncio.create_task(self._run(asked[first : first + self._most]), name="batch")
+            self._held.add(task)
+            task.add_done_callback(self._held.discard)
+
+    async def _run(self, asked: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+        waiting = [one for _, one in asked]
+        try:
+            answers = await self._answer([question for question, _ in asked])
+        except asyncio.CancelledError:
+            for one in waiting:
+                one.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 -- it is theirs who asked
+            for one in waiting:
+                if not one.done():
+                    one.set_exception(error)
+            return
+        for one, answer in zip(waiting, answers, strict=True):
+            if not one.done():
+                one.set_result(answer)

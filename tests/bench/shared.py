@@ -1,0 +1,46 @@
+"""Answers of a process that has just started, to visitors whom Redis knows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from tests import redises
+from tests.bench import servers, wrk
+from tests.bench.rows import Row, compared
+from tests.bench.scale import Scale
+from tests.bench.servers import PATHS, SOMEBODY
+from tests.redises import Server
+
+WARMING_CONNECTIONS = 16
+MANY = 200_000
+"""More visitors than can be answered while the caches are warmed."""
+
+
+def rows(folder: Path, scale: Scale) -> Iterator[Row]:
+    """Yield the row of a shared cache. Each of our turns is a process of its own, which knows nobody yet."""
+    posts = servers.posts(folder, 40)
+    with redises.server() as redis, servers.upstream() as upstream:
+        named = {"REDIS_URL": redis.url, "HASH_KEY": servers.KEY}
+
+        def ours() -> float:
+            with servers.service(upstream, posts, **named) as url:
+                return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief).a_second
+
+        def theirs() -> float:
+            with servers.rival("redis_get", BENCH_REDIS=redis.url) as url:
+                return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief).a_second
+
+        with servers.service(upstream, posts, **named) as url:
+            warmed = wrk.once(url, PATHS[0], visitors=MANY, seconds=scale.warm_up, connections=WARMING_CONNECTIONS)
+            known = warmed.answers - WARMING_CONNECTIONS
+            _keep(redis, httpx.get(f"{url}{PATHS[0]}{SOMEBODY}", trust_env=False).content, known)
+        seen = compared(ours, theirs, scale.rounds)
+    what, beside = "visitors known to Redis, each once", "Starlette, one GET of Redis, JSONResponse"
+    yield Row(what, beside, seen.ours, seen.theirs, "/s", "ratio", seen.ratio, ">=", 1.0, 1.3)
+
+
+def _keep(redis: Server, answer: bytes, visitors: int) -> None:
+    """Keep an answer for each visitor, for the alternative."""
+    told = {f"answer:{number:08x}-0000-4000-8000-000000000000": answer for number in range(1, visitors + 1)}
+    redis.client.mset(told)
