@@ -54,6 +54,7 @@ from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
 from personalize.trust.signature import Signatures
 from personalize.web.clients import Clients
+from personalize.web.console import Console
 from personalize.web.desk import Desk
 from personalize.web.erasure import Erasure, ErasureAnswers
 from personalize.web.fragments import Fragments
@@ -65,6 +66,7 @@ from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
 from personalize.web.tallies import Tallies
+from personalize.web.vitals import Vitals
 from personalize.web.warm import WarmAnswers
 from personalize.web.webhook import Webhook
 
@@ -110,13 +112,15 @@ def create_app(
         deadline=settings.deadline,
         metrics=metrics,
     )
-    one = RecipeAnswers(desk, Fragments(recipes.values()), browser_ttl=settings.browser_ttl)
+    fragments = Fragments(recipes.values())
+    one = RecipeAnswers(desk, fragments, browser_ttl=settings.browser_ttl)
     many = PageAnswers(desk, browser_ttl=settings.browser_ttl)
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
+    console = _console(settings, desk, fragments, parts)
     described = document(recipes, desk.rules, webhook=webhook is not None)
     app = Starlette(
-        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
+        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, console, Operations(metrics), described),
         middleware=[
             Middleware(ShortLane, answers=warm),
             Middleware(RequestIds),
@@ -350,6 +354,14 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
         window=settings.stale_ttl,
         metrics=desk.metrics,
     )
+
+
+def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts) -> Console | None:
+    """Return the console, where anybody may use it."""
+    if settings.console == "off" or (settings.console == "keys" and not settings.api_keys):
+        return None
+    vitals = Vitals(desk.metrics, budget=settings.rate_limit)
+    return Console(desk, fragments, parts.providers, vitals, open_to_all=settings.console == "open")
 
 
 def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None) -> Lifespan:

@@ -256,6 +256,10 @@ class Settings(BaseModel):
         BeforeValidator(_listed),
         Field(description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."),
     ] = ()
+    console: Annotated[
+        Literal["off", "keys", "open"],
+        Field(description="Who may use `/console`: nobody (`off`), whoever has an API key (`keys`), or all (`open`)."),
+    ] = "keys"
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")
     ] = ("shipped",)

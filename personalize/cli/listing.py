@@ -8,8 +8,9 @@ from rich.console import Console
 
 from personalize import sandbox, settings
 from personalize.app import load_recipes
-from personalize.cli import signatures, terminal
+from personalize.cli import terminal
 from personalize.cli.terminal import Cell
+from personalize.declare import signatures
 from personalize.needs import Param
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings

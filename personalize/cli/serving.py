@@ -154,6 +154,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "API_KEYS": f"{SANDBOX_KEY_NAME}:sha256:{hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()}",
             PREFIX + "IDENTITY_KEYS": f"{SANDBOX_KEY_NAME}:{SANDBOX_IDENTITY_SECRET}",
             PREFIX + "BROWSER_TTL": "0s",
+            PREFIX + "CONSOLE": "open",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
             PREFIX + "PRIVATE_FEEDS": "true",  # it is on loopback
@@ -192,7 +193,8 @@ def _url(host: str, listener: socket.socket) -> str:
 def _welcome(service_url: str, sandbox_url: str, calls: Iterable[str]) -> str:
     return (
         f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
-        f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n\n"
+        f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n"
+        f"       {service_url}/console   each recipe's answer, where it came from, and what took how long\n\n"
         "Or ask what a visitor should see:\n" + "".join(f"  {call}\n" for call in calls) + "\n"
         "Ctrl-C stops both.\n"
     )

@@ -11,9 +11,11 @@ from rich.console import Console
 
 from personalize import sandbox, settings
 from personalize.app import assemble, id_rules, load_recipes
-from personalize.cli import origins, terminal
+from personalize.cli import origins as shown
+from personalize.cli import terminal
 from personalize.cli.serving import sandbox_settings
-from personalize.engine import Call, Outcome
+from personalize.engine import Call, Outcome, origins
+from personalize.engine.origins import Origin
 from personalize.errors import BadParameter
 from personalize.registry import AnyRecipe, Registry
 from personalize.settings import Settings
@@ -96,13 +98,13 @@ async def _answered(
         return outcome, {name: parts.providers[name].items() for name in call.recipe.providers}
 
 
-def _show(outcome: Outcome, read: list[origins.Origin], *, as_json: bool) -> None:
+def _show(outcome: Outcome, read: list[Origin], *, as_json: bool) -> None:
     """Print an outcome; a recipe that failed ends the command with its status."""
     if as_json:
         typer.echo(terminal.json(origins.members(outcome, read)))
     elif outcome.data is not None:
-        typer.echo(f"{terminal.json(outcome.data)}\n\n{origins.sentence(outcome)}\n")
-        Console().print(origins.table(outcome, read))
+        typer.echo(f"{terminal.json(outcome.data)}\n\n{shown.sentence(outcome)}\n")
+        Console().print(shown.table(outcome, read))
     if outcome.error is not None:
         cause = outcome.error.__cause__
         why = f" ({type(cause).__name__}: {cause})" if cause else ""

@@ -14,6 +14,7 @@ from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
 from personalize.profile_api.token import AccessToken
 from personalize.profile_api.transport import PooledTransport
+from personalize.telemetry import exchanges
 from personalize.telemetry.metrics import Metrics
 
 Page = TypeVar("Page")
@@ -183,24 +184,26 @@ class ProfileClient:
         url = f"{self._base_url}{profile}/{route}{query}"
         started = time.perf_counter()
         outcome = errors.TimedOut.label  # what a cancellation is: the time limit of a read
+        request_id: str | None = None
         try:
-            answer = await self._answer(url, page)
+            request_id, answer = await self._answer(url, page)
             outcome = "ok"
         except errors.ProfileApiError as error:
-            outcome = error.label
+            outcome, request_id = error.label, error.request_id
             raise
         finally:
+            exchanges.note(route, outcome, started, request_id)
             self._metrics.upstream_requests.labels(route, outcome).inc()
             self._metrics.upstream_seconds.labels(route).observe(time.perf_counter() - started)
         return answer
 
-    async def _answer(self, url: str, page: type[Page]) -> Page:
+    async def _answer(self, url: str, page: type[Page]) -> tuple[str | None, Page]:
         try:
             headers = {**self._headers, "Authorization": self._access_token.basic}
             request = httpx.Request("GET", url, headers=headers)
             response = await self._transport.handle_async_request(request)
             try:
-                return await _read(response, page)
+                return response.headers.get("Request-Id"), await _read(response, page)
             finally:
                 await response.aclose()
         except _FOREIGN as error:

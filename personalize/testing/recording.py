@@ -54,7 +54,8 @@ class RecordingProfileApi:
         if profile is None:
             return httpx.Response(404, json={"error": {"code": "not_found", "message": "Profile was not found."}})
         told = _told(profile) if isinstance(profile, Profile) else profile
-        return httpx.Response(200, json=_ANSWERS[route](told, request.url.params))
+        headers = {"Request-Id": f"request-{len(self.requests)}"}
+        return httpx.Response(200, headers=headers, json=_ANSWERS[route](told, request.url.params))
 
 
 def _traits(told: Told, params: httpx.QueryParams) -> Told:

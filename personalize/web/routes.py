@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from personalize.errors import PersonalizeError
 from personalize.web import docs, responses
+from personalize.web.console import Console
 from personalize.web.erasure import ErasureAnswers
 from personalize.web.operations import Operations
 from personalize.web.pages import PageAnswers
@@ -23,6 +24,7 @@ def routes(
     pages: PageAnswers,
     erasure: ErasureAnswers,
     webhook: Webhook | None,
+    console: Console | None,
     operations: Operations,
     described: Mapping[str, Any],
 ) -> list[BaseRoute]:
@@ -38,6 +40,7 @@ def routes(
         Route("/api/{recipe}", recipes.get, methods=["GET"]),
         *pushed,
         *docs.routes(described),
+        *(console.routes() if console is not None else ()),
         Route("/livez", operations.livez, methods=["GET"]),
         Route("/readyz", operations.readyz, methods=["GET"]),
         Route("/metrics", operations.metrics, methods=["GET"]),

@@ -147,7 +147,7 @@ def test_the_settings_table_is_the_settings() -> None:
     defaults |= {"identity_audience": "`personalize`"}
     defaults |= {"deadline": "`800ms`", "cache_ttl": "`300s`", "negative_ttl": "`30s`", "browser_ttl": "`60s`"}
     defaults |= {"revalidate_ttl": "`600s`", "stale_ttl": "`24h`", "rate_limit": "`80`", "client_rate_limit": "`50`"}
-    defaults |= {"log_format": "`json`", "pii_ids": "`false`", "private_feeds": "`false`"}
+    defaults |= {"log_format": "`json`", "pii_ids": "`false`", "private_feeds": "`false`", "console": "`keys`"}
     defaults |= {"lowercase_external_ids": "`false`"}
     expected = []
     for name, field in Settings.model_fields.items():

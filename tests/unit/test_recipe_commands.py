@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from personalize import Events, Items, Now, Param, Posts, Trait, cli, recipe
-from personalize.cli import origins, signatures
-from personalize.cli.origins import Origin
-from personalize.engine import Outcome
+from personalize.cli import origins as shown
+from personalize.declare import signatures
+from personalize.engine import Outcome, origins
+from personalize.engine.origins import Origin
 from personalize.errors import ConfigurationError
 from personalize.model import Reading, SectionName
 from personalize.needs import Need
@@ -224,7 +225,7 @@ class TestOrigins:
             "clock",
             "default",
         ]
-        columns = [[*column.cells] for column in origins.table(outcome, read).columns]
+        columns = [[*column.cells] for column in shown.table(outcome, read).columns]
         assert [str(cell) for cell in columns[2]][4] == source
         assert [str(cell) for cell in columns[3]] == ["0 items", "", "", "", age, "", ""]
         assert [str(cell) for cell in columns[4]] == ["", "", "", "", "20.0 ms", "", "1.0 ms"]

@@ -13,12 +13,14 @@ class Oracle:
 
     def __init__(self) -> None:
         self.rounds: list[list[str]] = []
+        self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
 
     async def answer(self, questions: Sequence[str]) -> list[str]:
         self.rounds.append(list(questions))
+        self.asked.set()
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -50,8 +52,7 @@ async def test_whoever_gives_up_takes_nobody_along(oracle: Oracle) -> None:
     oracle.gate.clear()
     batches = Batches(oracle.answer, most=10)
     one, other = (asyncio.create_task(batches.ask(name)) for name in "ab")
-    while not oracle.rounds:
-        await asyncio.sleep(0)
+    await oracle.asked.wait()
     one.cancel()
     oracle.gate.set()
     assert await other == "B"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from personalize.declare import NO_DEFAULT, Parameter
+from personalize.declare.parameters import NO_DEFAULT, Parameter
 from personalize.needs import MAX_EVENTS, Need
 
 
