@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench lock format clean
+.PHONY: help run test soak check bench lock snippet format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -39,12 +39,19 @@ lock: .venv/dev.stamp ## Renew deploy/requirements.txt, by which the image is ma
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--quiet --output-file deploy/requirements.txt
 
+snippet: tests/browser/node_modules ## Make personalize.js, which browsers get, of snippet.js (with npm)
+	@tests/browser/node_modules/.bin/terser personalize/static/snippet.js --config-file tests/browser/terser.json --output personalize/static/personalize.js
+
 format: .venv/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
 clean: ## Remove what make and the tools have made
-	@rm -rf .venv build dist artefacts .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv build dist artefacts tests/browser/node_modules .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+tests/browser/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	@npm ci --silent --prefix tests/browser
+	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Personalize needs Python 3.11, 3.12 or 3.13: install one, or name it with make PYTHON=..."; exit 1; }

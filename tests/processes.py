@@ -109,12 +109,13 @@ def wait_for_port(port: int) -> None:
 
 
 def wait_for_urls(run: Running, count: int) -> list[str]:
-    """Return the first distinct URLs that a starting process prints, once they answer."""
+    """Return the first distinct URLs on which a starting process says that it listens, once they answer."""
     found: list[str] = []
 
     def announced() -> bool:
         assert run.process.poll() is None, f"ended with {run.process.returncode}: {run.output}"
-        found[:] = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+", run.output))
+        said = "".join(line for line in run.lines if not line.startswith("Open "))  # that is for people
+        found[:] = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+", said))
         return len(found) >= count
 
     wait_until(announced, f"{count} URLs in {run.lines!r}")

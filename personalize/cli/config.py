@@ -14,9 +14,13 @@ from personalize.providers.fetch import is_web, without_secrets
 from personalize.providers.transport import CheckedTransport, NotPublic
 from personalize.settings import Settings
 from personalize.telemetry.metrics import Metrics
+from personalize.web import snippet
 
 SPACE_LIMIT = 100
 """Requests/s that Segment takes for a whole space (Profile API documentation: Rate limits)."""
+
+SERVICE = "https://personalize.example.com"
+"""Stands for where browsers find the service, which it does not know itself."""
 
 
 def check_config() -> None:
@@ -28,6 +32,7 @@ def check_config() -> None:
     service = server.Service(loaded)
     for name, value, purpose in loaded.effective():
         typer.echo(f"# {purpose}\n{name}={value}\n")
+    typer.echo(f"# In pages: {snippet.tag(SERVICE)}\n")
     typer.echo(f"# Recipes: {', '.join(service.recipes)}")
     for warning in _warnings(loaded):
         typer.echo(f"Warning: {warning}", err=True)

@@ -79,6 +79,7 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *
         stand_in = sandbox.create_sandbox(
             base_url=sandbox_url,
             service_url=service_url,
+            login=_login(loaded),
             webhook_url=f"{service_url}/webhooks/segment" if secret else None,
             webhook_secret=secret.get_secret_value() if secret else None,
         )
@@ -172,6 +173,12 @@ def sandbox_settings(url: str) -> Settings:
     return loaded.model_copy(update={"allowed_origins": (*loaded.allowed_origins, *demo)})
 
 
+def _login(loaded: Settings) -> tuple[str, str] | None:
+    """Return the key by which the service believes the demo site, while that is the sandbox's own."""
+    known = SANDBOX_KEY_NAME in {key.kid for key in loaded.identity_keys}
+    return (SANDBOX_KEY_NAME, SANDBOX_IDENTITY_SECRET) if known else None
+
+
 def _wired(loaded: Settings, workers: int) -> Settings:
     """Return settings with a secret made for this run, so that the sandbox can push what changes.
 
@@ -192,9 +199,9 @@ def _url(host: str, listener: socket.socket) -> str:
 
 def _welcome(service_url: str, sandbox_url: str, calls: Iterable[str]) -> str:
     return (
-        f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
         f"Open   {sandbox_url}/   a demo blog and shop that know their reader\n"
         f"       {service_url}/console   each recipe's answer, where it came from, and what took how long\n\n"
+        f"Personalize listens on {service_url}, with a sandbox in Segment's place on {sandbox_url}.\n\n"
         "Or ask what a visitor should see:\n" + "".join(f"  {call}\n" for call in calls) + "\n"
         "Ctrl-C stops both.\n"
     )

@@ -15,6 +15,7 @@ from personalize.sandbox.clocks import MovableClock
 from personalize.sandbox.computed import Computations
 from personalize.sandbox.control import ControlApi
 from personalize.sandbox.demo import content
+from personalize.sandbox.demo.login import Login
 from personalize.sandbox.demo.site import Site
 from personalize.sandbox.dropped import Dropped
 from personalize.sandbox.failsafe import Failsafe
@@ -47,6 +48,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     write_key: str = WRITE_KEY,
     base_url: str = DEFAULT_URL,
     service_url: str = SERVICE_URL,
+    login: tuple[str, str] | None = None,
     database: str = ":memory:",
     history: Iterable[bytes] = (),
     clock: Clock = moments.utc_now,
@@ -63,6 +65,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
         write_key: the Tracking API's Basic username; it is also in the demo pages.
         base_url: where the app will be served, for the URLs in the seeded visitors' events.
         service_url: the personalization service that the demo pages ask.
+        login: the name and the secret of the key by which that service believes the demo who has logged in there.
         database: an SQLite file, which keeps its profiles from one start to the next, or `:memory:`.
         history: lines of JSON, each a Tracking call with its `type`, to apply before anybody asks, and again after a
             reset; nothing is pushed.
@@ -84,7 +87,8 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     journal = Journal(store, time, computations, Webhook(store, computations, pusher, time, space=space).tell)
     quiet = Journal(store, time, computations)
     seed = Seed(store, quiet, time, things, base_url.rstrip("/"))
-    site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key)
+    vouching = Login(*login) if login else None
+    site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key, login=vouching, clock=clock)
     past = History(history, quiet)
     with ExitStack() as undo:
         undo.callback(store.close)

@@ -1,15 +1,12 @@
 """How the API shows itself: its description, and a page to read it on and try it."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from starlette.routing import BaseRoute, Route
 
-from personalize.web.assets import Asset
-
-STATIC = Path(__file__).parents[1] / "static"
+from personalize.web.assets import STATIC, Asset
 
 KEPT_SECONDS = 60
 """For how long a browser does not ask again: an upgrade changes all of it at once."""

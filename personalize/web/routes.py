@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from personalize.errors import PersonalizeError
-from personalize.web import docs, responses
+from personalize.web import docs, responses, snippet
 from personalize.web.console import Console
 from personalize.web.erasure import ErasureAnswers
 from personalize.web.operations import Operations
@@ -39,6 +39,7 @@ def routes(
         Route("/api/profiles", only_deleted, methods=["GET"]),  # else it would pass for a recipe of that name
         Route("/api/{recipe}", recipes.get, methods=["GET"]),
         *pushed,
+        *snippet.routes(),
         *docs.routes(described),
         *(console.routes() if console is not None else ()),
         Route("/livez", operations.livez, methods=["GET"]),

@@ -9,9 +9,14 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
 from personalize.registry import AnyRecipe
+from personalize.web import snippet
 from personalize.web.docs import FILES
 
-OPEN = {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)}
+OPEN = {
+    *("/livez", "/readyz", "/metrics"),
+    *("/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)),
+    *(snippet.ALIAS, snippet.PINNED),
+}
 """Routes that tell nothing about anybody, and so may be asked by everybody."""
 
 ERASING = {"/api/profiles"}

@@ -20,6 +20,7 @@ from personalize.errors import SettingsError
 from personalize.model import Collection
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
+from personalize.web import snippet
 from tests.doubles import SPACE, TOKEN, UUID, environment
 from tests.processes import PYTHON, personalize, wait_for_urls, without_settings
 from tests.tokens import SECRET, WEB
@@ -102,6 +103,7 @@ def test_check_config_shows_what_is_in_effect() -> None:
         "PERSONALIZE_CACHE_TTL=300s",
         "PERSONALIZE_REDIS_URL=",
     } < {*lines}
+    assert f"# In pages: {snippet.tag('https://personalize.example.com')}" in lines
     assert lines[-1] == f"# Recipes: {', '.join(SHIPPED)}"
     assert not [secret for secret in (TOKEN, API_KEY, "canary") if secret in done.output]
 

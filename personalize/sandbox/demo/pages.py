@@ -5,6 +5,9 @@ import msgspec
 from personalize.sandbox.demo.content import SITE_NAME, Content, Post, Product
 from personalize.sandbox.demo.markup import Markup, Templates, joined
 
+POSTS, PRODUCTS = 3, 4
+"""How many a box has."""
+
 
 class Pages:
     """Renders every page of the demo site.
@@ -12,8 +15,8 @@ class Pages:
     Args:
         content: what there is to show.
         templates: what it is shown with.
-        service_url: where the pages' script asks for personal content.
-        write_key: what the script tracks with; like any write key in a page, it is public.
+        service_url: where personalize.js is, and what it asks.
+        write_key: what the pages' script tracks with; like any write key in a page, it is public.
     """
 
     def __init__(self, content: Content, templates: Templates, *, service_url: str, write_key: str) -> None:
@@ -43,14 +46,14 @@ class Pages:
             machine_date=post.published.date().isoformat(),
             excerpt=post.excerpt,
             paragraphs=joined(self._render("paragraph.html", text=text) for text in post.body.strip().split("\n\n")),
-            recommended=self._recommended(),
+            recommended=self._recommended(base_url + post.path),
         )
         return self._page(post.title, main)
 
     def shop(self) -> str:
         """Return the page of all products."""
         cards = joined(self._product_card(product) for product in self._content.products.values())
-        return self._page("Shop", self._render("shop.html", products=cards))
+        return self._page("Shop", self._render("shop.html", products=cards, viewed=self._viewed()))
 
     def product(self, product: Product, base_url: str) -> str:
         """Return a product's page. Its script tracks that it was viewed, and that it was bought."""
@@ -80,14 +83,15 @@ class Pages:
             main=main,
         )
 
-    def _recommended(self) -> Markup:
-        return self._box("recommended-posts", "Recommended for you")
+    def _recommended(self, read: str = "") -> Markup:
+        """Return the box of posts; until they are there, and if they never are, it shows the newest ones."""
+        posts = [post for post in self._content.posts.values() if not read.endswith(post.path)][:POSTS]
+        return self._render("posts_box.html", exclude=read, fallback=joined(map(self._post_card, posts)))
 
     def _viewed(self) -> Markup:
-        return self._box("last-viewed-not-purchased", "Viewed, not bought")
-
-    def _box(self, recipe: str, heading: str) -> Markup:
-        return self._render("box.html", recipe=recipe, heading=heading, waiting="Asking the service…")
+        """Return the box of products that the visitor has looked at; it begins with some of the shop's."""
+        products = list(self._content.products.values())[:PRODUCTS]
+        return self._render("products_box.html", fallback=joined(map(self._product_card, products)))
 
     def _post_card(self, post: Post) -> Markup:
         return self._render(
@@ -95,7 +99,6 @@ class Pages:
             path=post.path,
             title=post.title,
             category=post.category,
-            published=_date(post),
             excerpt=post.excerpt,
         )
 
@@ -106,7 +109,6 @@ class Pages:
             image=product.image_path,
             name=product.name,
             category=product.category,
-            price=f"{product.price:.2f}",
         )
 
 

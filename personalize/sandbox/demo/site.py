@@ -5,15 +5,17 @@ from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from personalize.sandbox.answers import json
 from personalize.sandbox.demo import feed, images
 from personalize.sandbox.demo.content import Content, Post, Product
+from personalize.sandbox.demo.login import Login
 from personalize.sandbox.demo.markup import Templates
 from personalize.sandbox.demo.pages import Pages
+from personalize.sandbox.moments import Clock
 
 T = TypeVar("T")
 
@@ -23,12 +25,18 @@ class Site:
 
     Args:
         content: what there is to show.
-        service_url: where the pages' script asks for personal content.
+        service_url: where personalize.js is, and what it asks.
         write_key: what the script tracks with.
+        login: vouches for who has logged in, if the service knows its secret.
+        clock: returns the time as an aware datetime.
     """
 
-    def __init__(self, content: Content, *, service_url: str, write_key: str) -> None:
+    def __init__(
+        self, content: Content, *, service_url: str, write_key: str, login: Login | None, clock: Clock
+    ) -> None:
         self._content = content
+        self._login = login
+        self._clock = clock
         self._templates = Templates()
         self._pages = Pages(content, self._templates, service_url=service_url, write_key=write_key)
 
@@ -38,6 +46,7 @@ class Site:
             Route("/", self.home),
             Route(feed.PATH, self.feed),
             Route("/blog/{slug}", self.post),
+            Route("/login/token", self.token),
             Route("/shop", self.shop),
             Route("/shop/products.json", self.products),
             Route("/shop/images/{product_id}.svg", self.image),
@@ -52,6 +61,11 @@ class Site:
     async def post(self, request: Request) -> Response:
         """Answer with a post."""
         return HTMLResponse(self._pages.post(self._post(request), _base_url(request)))
+
+    async def token(self, _request: Request) -> Response:
+        """Answer with an identity token of who has logged in."""
+        token = _found(self._login).token(self._clock())
+        return PlainTextResponse(token, headers={"Cache-Control": "no-store"})
 
     async def shop(self, _request: Request) -> Response:
         """Answer with all products."""

@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import feedparser
+import jwt
 import pytest
 
+from personalize.sandbox import create_sandbox
 from personalize.sandbox.demo import content, images
 from personalize.sandbox.demo.content import Post, Product
 from personalize.sandbox.demo.markup import Markup, Templates
 from personalize.sandbox.demo.pages import Pages
+from tests.tokens import SECRET
+from tests.unit.sandbox.conftest import StillClock, talking_to
 
 if TYPE_CHECKING:
     import httpx
 
 NASTY = "<script>alert(\"x\")</script> & 'co' $title"
 CONTENT = content.load()
+SCRIPT = "http://127.0.0.1:8000/personalize.js"
 
 
 def headings(page: str) -> list[str]:
@@ -34,9 +39,9 @@ def properties(page: str) -> Any:
 
 
 def links(page: str) -> set[str]:
-    """Return the addresses of what a page names, without fragments."""
-    urls = [unescape(url) for url in re.findall('(?:href|src)="([^"]*)"', page)]
-    return {url.partition("#")[0] for url in urls if not url.startswith("data:")}
+    """Return the addresses of what a page names, without fragments; the service's script is not the site's own."""
+    urls = [unescape(url) for url in re.findall(' (?:href|src)="([^"]*)"', page)]
+    return {url.partition("#")[0] for url in urls if not url.startswith("data:") and url != SCRIPT}
 
 
 def test_there_is_enough_to_recommend() -> None:
@@ -137,7 +142,7 @@ def test_everything_in_a_page_is_escaped() -> None:
     pages = Pages(things, Templates(), service_url=NASTY, write_key=NASTY)
     for page in (pages.home(), pages.shop(), pages.post(post, "http://x"), pages.product(product, "http://x")):
         assert escape(NASTY) in page
-        assert page.count("<script") == 1
+        assert page.count("<script") == 2
     assert headings(pages.post(post, "http://x")) == [NASTY]
     assert properties(pages.product(product, "http://x"))["name"] == NASTY
 
@@ -154,6 +159,20 @@ def test_markup_is_not_escaped_twice() -> None:
     """A value that is markup already goes into a page as it is."""
     assert Templates().render("paragraph.html", text="&") == "<p>&amp;</p>"
     assert Templates().render("paragraph.html", text=Markup("<b>&amp;</b>")) == "<p><b>&amp;</b></p>"
+
+
+async def test_the_back_end_vouches_for_who_has_logged_in(clock: StillClock) -> None:
+    """For a quarter of an hour, to a service that knows its key; without one it vouches for nobody."""
+    async with talking_to(create_sandbox(login=("web", SECRET), clock=clock)) as sandbox:
+        token = (await sandbox.http.get("/login/token")).text
+    claims = jwt.decode(token, SECRET, ["HS256"], audience="personalize", options={"verify_exp": False})
+    assert claims == {"sub": "user_id:ada", "aud": "personalize", "exp": int(clock().timestamp()) + 900}
+    assert jwt.get_unverified_header(token)["kid"] == "web"
+
+
+async def test_without_a_key_nobody_is_vouched_for(http: httpx.AsyncClient) -> None:
+    """The demo then has nobody who has logged in."""
+    assert (await http.get("/login/token")).status_code == 404
 
 
 async def test_the_script_never_writes_markup(http: httpx.AsyncClient) -> None:

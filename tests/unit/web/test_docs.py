@@ -9,7 +9,8 @@ import openapi_spec_validator
 import pytest
 
 from personalize.testing import RecordingProfileApi, service
-from personalize.web.docs import FILES, STATIC
+from personalize.web.assets import STATIC
+from personalize.web.docs import FILES
 from tests.doubles import ORIGIN
 
 DESCRIPTION = "/openapi.json"

@@ -1,8 +1,9 @@
-// The demo site's only script: who is visiting, what they do, and what the service answers about them.
+// The demo site's own script: who is visiting, and what they do. What they see is personalize.js' business.
 "use strict";
 
-const { service, writeKey } = document.body.dataset;
+const { writeKey } = document.body.dataset;
 const chooser = document.getElementById("visitor");
+const subject = document.querySelector("[data-event]");
 
 function newVisitor() {
   let id = localStorage.getItem("sandbox-new-visitor");
@@ -37,83 +38,66 @@ async function track(event, properties) {
   const { user_id: userId, anonymous_id: anonymousId } = visitor();
   await fetch("/v1/track", {
     method: "POST",
+    keepalive: true,
     headers: { "Content-Type": "application/json", Authorization: "Basic " + btoa(writeKey + ":") },
     body: JSON.stringify({ userId, anonymousId, messageId: uuid(), event, properties }),
   });
 }
 
-// Answers may cross when the visitor changes quickly: only the last question of a box may fill it.
-const asked = new WeakMap();
-
-async function fill(box) {
-  const question = {};
-  asked.set(box, question);
-  const answer = await ask(box.dataset.recipe);
-  if (asked.get(box) === question) show(box, answer);
-}
-
-async function ask(recipe) {
-  const url = `${service}/api/${recipe}?${new URLSearchParams(visitor())}`;
-  try {
-    const response = await fetch(url, { cache: "no-cache" });
-    if (response.ok) return await response.json();
-    if (response.status === 403) return { hint: "This is only for visitors who show who they are. A random anonymous id does: choose another visitor. A user id alone can be guessed." };
-    return { hint: `The service answered ${response.status}.` };
-  } catch {
-    return { hint: `No answer from ${service}. Is the service running, and does it allow this page's origin?` };
-  }
-}
-
-function show(box, { data = [], personalized, degraded, hint }) {
-  const badge = box.querySelector(".badge");
-  badge.hidden = hint !== undefined;
-  badge.textContent = (personalized ? "personalized" : "not personalized") + (degraded ? ", degraded" : "");
-  badge.classList.toggle("personal", personalized === true);
-  const text = hint ?? (data.length ? "" : "Nothing yet.");
-  box.querySelector(".hint").textContent = text;
-  box.querySelector(".hint").hidden = !text;
-  box.querySelector(".cards").replaceChildren(...data.map(card));
-}
-
-function card(item) {
-  const element = document.getElementById("card").content.cloneNode(true);
-  element.querySelector("strong").textContent = item.title ?? item.name ?? item.product_id;
-  element.querySelector("small").textContent = (item.categories ?? [item.category]).filter(Boolean).join(", ");
-  if (isWeb(item.url)) element.querySelector("a").href = item.url;
-  if (isWeb(item.image)) {
-    element.querySelector("img").src = item.image;
-    element.querySelector("img").hidden = false;
-  }
-  return element;
-}
-
-function isWeb(url) {
-  return typeof url === "string" && /^https?:\/\//i.test(url);
-}
-
-function refresh() {
-  document.querySelectorAll("[data-recipe]").forEach(fill);
-}
-
 // What the page is about is tracked first, so that the answer can know of it. A failure only costs the event.
 async function visit() {
-  const subject = document.querySelector("[data-event]");
-  if (subject) await track(subject.dataset.event, JSON.parse(subject.dataset.properties)).catch(() => {});
-  refresh();
+  if (!subject) return;
+  await track(subject.dataset.event, JSON.parse(subject.dataset.properties)).catch(() => {});
+  showNews();
+}
+
+// The service reads events again after a second.
+function showNews() {
+  setTimeout(() => personalize.refresh?.(), 1200);
+}
+
+// The back end vouches for Ada, as it would for anybody who has logged in.
+async function token() {
+  if (chooser.value !== "ada") return "";
+  const answer = await fetch("/login/token");
+  return answer.ok ? answer.text() : "";
 }
 
 async function buy() {
-  const product = JSON.parse(document.querySelector("[data-event]").dataset.properties);
+  const product = JSON.parse(subject.dataset.properties);
   await track("Order Completed", { order_id: uuid(), total: product.price, products: [{ ...product, quantity: 1 }] });
   document.getElementById("bought").textContent = "Thank you! It is on its way.";
-  refresh();
+  personalize.refresh?.();
+  showNews();
 }
+
+// A box says whether what it shows is this visitor's own.
+function say(box, title, badge, personal) {
+  const heading = box.querySelector("[data-title]");
+  heading.dataset.usual ??= heading.textContent;
+  heading.textContent = title || heading.dataset.usual;
+  box.querySelector(".badge").textContent = badge;
+  box.querySelector(".badge").classList.toggle("personal", personal);
+}
+
+document.addEventListener("personalize:ready", ({ target, detail: { data, personalized, degraded } }) => {
+  const box = target.closest(".box");
+  const own = personalized && data.length > 0;
+  const heading = box.querySelector("[data-title]");
+  const topic = heading.dataset.field === "category" ? ` ${data[0]?.categories?.[0] ?? "what you like"}` : "";
+  say(box, own && heading.dataset.title + topic, own ? "for you" : degraded ? "for everybody, for now" : "for everybody", own);
+});
+document.addEventListener("personalize:error", ({ target }) => say(target.closest(".box"), "", "for everybody", false));
 
 chooser.value = localStorage.getItem("sandbox-visitor") ?? "ada";
 if (!(chooser.value in VISITORS)) chooser.value = "ada";
+let tracked = visit();
 chooser.addEventListener("change", () => {
   localStorage.setItem("sandbox-visitor", chooser.value);
-  visit();
+  tracked = visit();
+  personalize.refresh?.();
 });
 document.getElementById("buy")?.addEventListener("click", buy);
-visit();
+
+window.analytics = { track: (event, properties) => track(event, properties).catch(() => {}) };
+window.personalize = { token, visitor: async () => (await tracked, visitor()) };
