@@ -52,7 +52,6 @@ function identity_token( \WP_User $user, int $now ): string {
 	$claims = array(
 		'sub' => 'user_id:' . $id,
 		'aud' => $options['audience'],
-		'iat' => $now,
 		'exp' => $now + TOKEN_SECONDS,
 	);
 	return signed( $claims, $options['kid'], $secret );
