@@ -104,7 +104,8 @@ def secret_in_config(blog: Blog, secret: str, more: str = "") -> AbstractContext
 
 def hooked(hook: str, php: str) -> str:
     """Return PHP of wp-config.php that runs at a hook, as a theme's would."""
-    return f"function ours() {{ {php} }} $wp_filter['{hook}'] = [[['function' => 'ours', 'accepted_args' => 0]]];"
+    late = "[99 => [['function' => 'ours', 'accepted_args' => 0]]]"
+    return f"function ours() {{ {php} }} $wp_filter['{hook}'] = {late};"
 
 
 def settings_of(page: str) -> dict[str, str]:

@@ -1,11 +1,26 @@
 """What the plugin puts into pages of a real WordPress: the shortcode, the block, and the script."""
 
+import json
 import re
+from base64 import b64encode
 
 import httpx
+import pytest
 
 from tests.desks import GOOD, HASH, PAYLOAD, SERVICE, Desk, Tags, hooked, more_config, ours, secret_in_config, token_of
 from tests.tokens import SECRET
+
+DEFAULT = "recommended-posts"
+
+
+def rendered(desk: Desk, given: dict[str, str], fallback: str) -> str:
+    """Return what a shortcode with any attributes becomes, also those that WordPress would not take from a post."""
+    array = ", ".join(f"base64_decode('{b64(name)}') => base64_decode('{b64(value)}')" for name, value in given.items())
+    return desk.blog.php(f"echo Personalize\\render_shortcode([{array}], '{fallback}');")
+
+
+def b64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def test_the_shortcode_is_an_element_with_a_template(desk: Desk, guest: httpx.Client) -> None:
@@ -32,21 +47,25 @@ def test_the_shortcode_is_an_element_with_a_template(desk: Desk, guest: httpx.Cl
     assert page.count("<p>") == page.count("</p>")
 
 
-def test_what_a_shortcode_says_is_inert(desk: Desk, guest: httpx.Client) -> None:
-    """Handlers, styles and other elements' attributes are left out, values escaped, markup of no recipe not taken."""
+def test_what_a_shortcode_says_is_inert(desk: Desk) -> None:
+    """Handlers, styles and other elements' attributes are left out, values escaped, markup taken for no recipe."""
     desk.save(**GOOD)
-    path = desk.write(
-        f"[personalized_content recipe=\"recommended-posts\" limit='{PAYLOAD}' onclick=alert(1) "
-        f'style="x:y" id=a data-b=c]'
-        f'{PAYLOAD}<a href="javascript:alert(1)" onclick="alert(1)">x</a>[/personalized_content]'
-        f"[personalized_content recipe='{PAYLOAD}']none[/personalized_content]"
-    )
-    tags = Tags(guest.get(path).text)
-    for element in tags.named("personalized-content"):
-        assert element.keys() <= {"recipe", "limit"}
+    given = {"recipe": "a-b", "limit": PAYLOAD, "onclick": "alert(1)", "style": "x:y", "id": "a", "colour": 'r"ed'}
+    element = Tags(rendered(desk, given, "x")).named("personalized-content")
+    assert element == [{"recipe": "a-b", "limit": PAYLOAD, "colour": 'r"ed'}]
+    assert rendered(desk, {"recipe": PAYLOAD}, "x") == '<div class="personalize-content">x</div>'
+
+
+def test_what_a_shortcode_encloses_is_inert(desk: Desk, guest: httpx.Client) -> None:
+    """It may have what a post of an author may have, whoever wrote it."""
+    desk.save(**GOOD)
+    inside = f'{PAYLOAD}<a href="javascript:alert(1)" onclick="alert(1)">x</a>'
+    page = guest.get(desk.write(f"[personalized_content recipe=a-b]{inside}[/personalized_content]")).text
+    tags = Tags(page)
+    assert tags.named("personalized-content") == [{"recipe": "a-b"}]
     assert not [one for _, one in tags.found if {"onclick", "onerror"} & one.keys()]
     assert not [one for one in tags.named("a") if one.get("href", "").startswith("javascript:")]
-    assert "<script>alert(1)" not in guest.get(path).text
+    assert "<script>alert(1)" not in page
 
 
 def test_the_block_is_the_same_element(desk: Desk, guest: httpx.Client) -> None:
@@ -68,6 +87,30 @@ def test_the_block_is_the_same_element(desk: Desk, guest: httpx.Client) -> None:
     assert "<p>Look around.</p></personalized-content>" in page
     assert 'data-field="name"' in page
     assert "plugins/personalize/block/editor.js" in desk.admin.get("/wp-admin/post-new.php").text
+
+
+@pytest.mark.parametrize(
+    ("given", "elements"),
+    [
+        (
+            {"recipe": ["a"], "limit": PAYLOAD, "track": PAYLOAD, "excludeCurrent": {}},
+            [{"recipe": DEFAULT, "limit": "3"}],
+        ),
+        ({"limit": -1}, [{"recipe": DEFAULT}]),
+        ({"recipe": PAYLOAD}, []),
+    ],
+    ids=["of other types", "out of bounds", "no recipe's name"],
+)
+def test_what_a_block_says_is_inert(
+    desk: Desk, guest: httpx.Client, given: dict[str, object], elements: list[dict[str, str]]
+) -> None:
+    """What has another type than it should is the default; what is no recipe's name leaves the fallback."""
+    desk.save(**GOOD)
+    said = json.dumps(given).replace("<", "\\u003c").replace(">", "\\u003e")
+    page = guest.get(desk.write(f"<!-- wp:personalize/content {said} -->inside<!-- /wp:personalize/content -->")).text
+    assert Tags(page).named("personalized-content") == elements
+    assert "inside" in page
+    assert "alert(1)" not in page
 
 
 def test_the_script_is_loaded_where_it_is_needed(desk: Desk, guest: httpx.Client) -> None:

@@ -50,7 +50,7 @@ function enclosed( string $content ): string {
  */
 function render_block( $given, $fallback = '' ): string {
 	$parameters = array();
-	if ( ! empty( $given['limit'] ) ) {
+	if ( (int) ( $given['limit'] ?? 0 ) > 0 ) {
 		$parameters['limit'] = (string) (int) $given['limit'];
 	}
 	if ( ! empty( $given['excludeCurrent'] ) ) {
