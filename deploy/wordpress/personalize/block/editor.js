@@ -19,7 +19,11 @@
 
 	const settings = ( props ) => [
 		control( TextControl, props, 'recipe', __( 'Recipe', 'personalize' ) ),
-		control( RangeControl, props, 'limit', __( 'Items at most; 0 asks for as many as the recipe likes', 'personalize' ), { min: 0, max: 20 } ),
+		control( RangeControl, props, 'limit', __( 'Items at most', 'personalize' ), {
+			min: 0,
+			max: 20,
+			help: __( '0 where the recipe knows no limit.', 'personalize' ),
+		} ),
 		control( ToggleControl, props, 'excludeCurrent', __( 'Leave out the post that is being read', 'personalize' ) ),
 		control( ToggleControl, props, 'track', __( 'Send views and clicks to analytics', 'personalize' ) ),
 	];
