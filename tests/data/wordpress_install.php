@@ -1,12 +1,13 @@
 <?php
 // Installs the WordPress of this folder with 105 posts, five of them in a category whose slug does not follow from its
-// name, and one with a picture. Called with the permalink structure, which is empty for plain permalinks.
+// name, and one with a picture. Called with the permalink structure, which is empty for plain permalinks, and the
+// password of `admin`.
 function wp_new_blog_notification(...$anything) {}  // there is no mail here
 
 define('WP_INSTALLING', true);
 require __DIR__ . '/wp-load.php';
 require ABSPATH . 'wp-admin/includes/upgrade.php';
-wp_install('Field Notes', 'admin', 'admin@example.com', true, '', 'fake-password-of-a-test');
+wp_install('Field Notes', 'admin', 'admin@example.com', true, '', $argv[2]);
 switch_theme('bare');
 $GLOBALS['wp_rewrite']->init();
 $GLOBALS['wp_rewrite']->set_permalink_structure($argv[1]);

@@ -1,12 +1,14 @@
 """The service and the sandbox as real processes on loopback."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.processes import personalize, wait_for_urls
 from tests.sites import Site
+from tests.wordpress import mariadb
 
 
 @pytest.fixture
@@ -29,3 +31,10 @@ def site() -> Iterator[Site]:
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
         service, sandbox = wait_for_urls(run, 2)
         yield Site(service, sandbox, run)
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the socket of a MariaDB that ends with the tests, for every WordPress of theirs."""
+    with mariadb(tmp_path_factory.mktemp("mariadb")) as socket:
+        yield socket
