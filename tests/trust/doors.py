@@ -9,18 +9,22 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
 from personalize.registry import AnyRecipe
-from personalize.web import snippet
+from personalize.web import console, snippet
 from personalize.web.docs import FILES
 
 OPEN = {
     *("/livez", "/readyz", "/metrics"),
     *("/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)),
+    *("/console", *(f"/console/{name}" for name in console.FILES)),
     *(snippet.ALIAS, snippet.PINNED),
 }
 """Routes that tell nothing about anybody, and so may be asked by everybody."""
 
 ERASING = {"/api/profiles"}
 """Routes that change what is known about people, for our own servers alone."""
+
+LOOKING = {"/console/vitals": "/console/vitals", "/console/answers/{recipe}": "/console/answers/customer-context"}
+"""Routes that tell our own servers more than visitors, and what one asks there."""
 
 SIGNED = {"/webhooks/segment"}
 """Routes for those alone who share a secret of their own with the service."""

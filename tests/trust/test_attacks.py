@@ -14,7 +14,7 @@ from tests.redises import Server, needs_redis
 from tests.tokens import EC_KEY, ED_KEY, claims, eddsa, es256, minted
 from tests.trust.attacks import BROKEN, GUESSABLE, OTHER_UUID, STRANGERS, Proofs, Stranger, carrying
 from tests.trust.conftest import CANARY, House, about, opened
-from tests.trust.doors import ASKED, ERASING, OPEN, SIGNED, path_of
+from tests.trust.doors import ASKED, ERASING, LOOKING, OPEN, SIGNED, path_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +44,7 @@ async def refused(house: House, recipe: AnyRecipe, ids: Mapping[str, str], proof
 
 async def test_no_route_is_forgotten(house: House) -> None:
     """Whoever adds one says that it is about nobody, or how it is asked about somebody; then it is attacked here."""
-    assert {path_of(route) for route in house.app.routes} == OPEN | ERASING | SIGNED | ASKED.keys()
+    assert {path_of(route) for route in house.app.routes} == OPEN | ERASING | SIGNED | LOOKING.keys() | ASKED.keys()
     assert {door.path for door in house.doors} == ASKED.keys()
     assert {(one.access, one.collection) for one in guarded(house)} == {
         ("verified", "users"),
@@ -79,6 +79,20 @@ async def test_nobody_but_our_own_servers_erases(house: House, path: str) -> Non
     assert owner.status_code == 403
     await house.ask_about_everybody()
     assert house.api.calls == []
+
+
+@pytest.mark.parametrize("path", LOOKING.values())
+async def test_nobody_but_our_own_servers_looks_behind_answers(house: House, path: str) -> None:
+    """Neither by a broken proof, nor by a visitor's good one, about themselves or others; nothing is read."""
+    before = await house.reads()
+    for attack in BROKEN.values():
+        assert (await house.client.get(path, params=USER, headers=attack())).status_code == 401
+    owner = Stranger("user_id:ada", USER)
+    for stranger in (*STRANGERS, owner):
+        answer = await house.client.get(path, params=[*stranger.ids.items()], headers=stranger.proofs)
+        assert answer.status_code == (401 if stranger.sub is None else 403)
+        assert CANARY not in answer.text
+    assert (house.api.calls, await house.reads()) == ([], before)
 
 
 @pytest.mark.parametrize("path", sorted(SIGNED))

@@ -82,7 +82,9 @@ async def test_what_it_asks_needs_a_key(
     assert api.calls == []
 
 
-@pytest.mark.parametrize("named", [{"CONSOLE": "off", "API_KEYS": f"web:{API_KEY}"}, {"CONSOLE": "keys", "API_KEYS": ""}])
+@pytest.mark.parametrize(
+    "named", [{"CONSOLE": "off", "API_KEYS": f"web:{API_KEY}"}, {"CONSOLE": "keys", "API_KEYS": ""}]
+)
 async def test_where_nobody_may_use_it_there_is_none(api: RecordingProfileApi, named: dict[str, str]) -> None:
     """Also where there is no key that could be sent."""
     async with service(api, **named) as client:

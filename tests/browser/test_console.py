@@ -1,0 +1,137 @@
+"""The console in a real browser: by keyboard alone, with a key and without, and nothing that its policy forbids."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.processes import personalize, wait_for_urls
+from tests.sites import API_KEY, Site
+
+Picture = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Return a service whose console is open, as `make run` starts it."""
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
+        service, sandbox = wait_for_urls(run, 2)
+        yield Site(service, sandbox, run)
+
+
+@pytest.fixture(scope="module")
+def locked() -> Iterator[Site]:
+    """Return one that asks for a key."""
+    settings = {"PERSONALIZE_CONSOLE": "keys"}
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
+        service, sandbox = wait_for_urls(run, 2)
+        yield Site(service, sandbox, run)
+
+
+def focused(tab: Page) -> str:
+    """Return the id of what has the focus."""
+    found: str = tab.evaluate("document.activeElement.id || document.activeElement.type || ''")
+    return found
+
+
+def tab_to(tab: Page, name: str) -> None:
+    """Press the Tab key until something has the focus."""
+    for _ in range(20):
+        if focused(tab) == name:
+            return
+        tab.keyboard.press("Tab")
+    raise AssertionError(f"{name} cannot be reached by the Tab key")
+
+
+def ask(tab: Page, recipe: str, user_id: str) -> None:
+    """Ask by keyboard alone."""
+    tab_to(tab, "recipe")
+    tab.keyboard.type(recipe)
+    tab_to(tab, "parameter-user_id")
+    tab.keyboard.press("Control+a")
+    tab.keyboard.type(user_id)
+    tab.keyboard.press("Enter")
+
+
+def needs(tab: Page) -> dict[str, str]:
+    """Return where each need came from, as the table says."""
+    rows = (row.locator("td").all_inner_texts() for row in tab.locator("#needs tr").all())
+    return {parameter: source for parameter, _, source, *_ in rows}
+
+
+def test_an_answer_is_looked_at_by_keyboard(site: Site, tab: Page, complaints: list[str], picture: Picture) -> None:
+    """Its tiers, its ages, its calls to Segment with their ids, and what took how long."""
+    tab.goto(f"{site.service}/console")
+    expect(tab.locator("#recipe option").first).to_be_attached()
+    ask(tab, "recommended-posts", "ada")
+    expect(tab.locator("#facts")).to_contain_text("personalized")
+    assert needs(tab) == {"posts": "provider", "category": "Profile API", "limit": "default", "exclude": "default"}
+    timeline = tab.locator("#waterfall svg").get_attribute("aria-label")
+    assert timeline is not None
+    assert "GET …/traits" in timeline
+    assert "Request-Id" in (tab.locator("#waterfall").text_content() or "")
+    expect(tab.frame_locator("#shown iframe").locator("a").first).to_be_visible()
+    expect(tab.locator("#answer")).to_have_attribute("aria-busy", "false")
+    picture("console")
+    ask(tab, "recommended-posts", "ada")
+    expect(tab.locator("#needs")).to_contain_text("memory")
+    assert "GET" not in (tab.locator("#waterfall svg").get_attribute("aria-label") or "")
+    tab.emulate_media(color_scheme="dark")
+    picture("console-dark")
+    assert complaints == []
+
+
+def test_what_is_asked_wrongly_is_said(site: Site, tab: Page, complaints: list[str]) -> None:
+    """In words, at once, to those who listen too."""
+    tab.goto(f"{site.service}/console")
+    expect(tab.locator("#recipe option").first).to_be_attached()
+    ask(tab, "recommended-posts", "")
+    expect(tab.get_by_role("alert")).to_contain_text("is required: say whom this is about.")
+    assert complaints == []
+
+
+def test_live_numbers_move(site: Site, tab: Page) -> None:
+    """With what happens besides."""
+    tab.goto(f"{site.service}/console")
+    expect(tab.locator("#budget")).to_contain_text("of 80/s")
+    with httpx.Client(base_url=site.service, trust_env=False) as client:
+        for number in range(20):
+            client.get(
+                "/api/recommended-posts", params={"anonymous_id": f"0c7d1a3e-52f4-4b0e-9a61-7f3e2d9c8b{number:02}"}
+            )
+    expect(tab.locator("#hits")).to_contain_text("%")
+    expect(tab.locator("#latency")).to_contain_text("ms")
+    assert len(tab.locator("#budget-chart path").get_attribute("d") or "") > len("M0 0")
+
+
+def test_a_key_is_asked_for_where_one_is_needed(locked: Site, tab: Page, complaints: list[str]) -> None:
+    """It is kept for the tab, and in no URL."""
+    tab.goto(f"{locked.service}/console")
+    expect(tab.locator("#key")).to_be_visible()
+    tab_to(tab, "key")
+    tab.keyboard.type(API_KEY)
+    ask(tab, "customer-context", "ada")
+    expect(tab.locator("#facts")).to_contain_text("personalized")
+    expect(tab.locator("#json")).to_contain_text("segment_id")
+    assert API_KEY not in tab.url
+    tab.reload()
+    expect(tab.locator("#recipe option").first).to_be_attached()
+    ask(tab, "customer-context", "ada")
+    expect(tab.locator("#facts")).to_contain_text("personalized")
+    expect(tab.locator("#key")).to_be_hidden()
+    assert complaints == []
+
+
+def test_what_an_answer_says_stays_text(site: Site, tab: Page, complaints: list[str]) -> None:
+    """Markup in traits is shown as it is written, and runs nowhere."""
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    call = {"userId": "eve", "traits": {"first_name": evil, "favorite_blog_category": evil}}
+    httpx.post(f"{site.sandbox}/v1/identify", json=call, auth=("sandbox-write-key", "")).raise_for_status()
+    tab.on("dialog", lambda dialog: complaints.append(dialog.message))
+    tab.goto(f"{site.service}/console")
+    expect(tab.locator("#recipe option").first).to_be_attached()
+    ask(tab, "customer-context", "eve")
+    expect(tab.locator("#shown pre")).to_contain_text("onerror")
+    assert tab.locator("#shown img, #shown script").count() == 0
+    assert complaints == []
