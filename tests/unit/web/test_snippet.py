@@ -68,9 +68,9 @@ def test_the_script_is_small() -> None:
 def test_the_script_is_made_of_its_source(tmp_path: Path) -> None:
     """By `make snippet`, and not edited since."""
     made = tmp_path / "personalize.js"
-    terser, options = package("terser/bin/terser"), ROOT / "tests/browser/terser.json"
-    command = [real_part("node"), terser, STATIC / "snippet.js", "--config-file", options, "--output", made]
-    subprocess.run(command, check=True, timeout=50)
+    parts = (package("terser/bin/terser"), STATIC / "snippet.js", "--output", made)
+    options = ("--config-file", ROOT / "tests/browser/terser.json")
+    subprocess.run([real_part("node"), *map(str, (*parts, *options))], check=True, timeout=50)
     assert made.read_bytes() == snippet.SCRIPT
 
 
