@@ -12,6 +12,8 @@ import pytest
 from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
 
+PACKAGES = Path(__file__).parent / "browser" / "node_modules"
+
 
 def free_port() -> int:
     """Return a port that nobody listens on at the moment."""
@@ -29,6 +31,17 @@ def real_part(name: str) -> str:
     if "REQUIRE_REAL_PARTS" in os.environ:
         pytest.fail(f"{name} is not installed")
     pytest.skip(f"{name} is not installed")
+
+
+def package(path: str) -> Path:
+    """Return a file of what npm brings; skip without it, unless real parts are required."""
+    file = PACKAGES / path
+    if file.exists():
+        return file
+    reason = "no packages from npm: `make tests/browser/node_modules` brings them"
+    if "REQUIRE_REAL_PARTS" in os.environ:
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(autouse=True)

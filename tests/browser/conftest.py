@@ -1,8 +1,6 @@
 """A real Chromium, and the servers of its pages."""
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -12,21 +10,9 @@ from tests.conftest import real_part
 from tests.documents import ROOT
 
 ARTEFACTS = ROOT / "artefacts" / "browser"
-PACKAGES = ROOT / "tests" / "browser" / "node_modules"
 
 ITS_OWN = "Failed to load resource"
 """What Chromium itself says of a request that failed: no script can keep it from that."""
-
-
-def package(path: str) -> Path:
-    """Return a file of what npm brings; skip without it, unless real parts are required."""
-    file = PACKAGES / path
-    if file.exists():
-        return file
-    reason = "no packages from npm: `make tests/browser/node_modules` brings them"
-    if "REQUIRE_REAL_PARTS" in os.environ:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

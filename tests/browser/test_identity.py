@@ -6,9 +6,9 @@ import json
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import package
 from tests.browser.pages import ADA, EARS, POSTS, WIDGET, heard, texts, visitor
 from tests.browser.webs import Answer, Service, Web
+from tests.conftest import package
 
 LONG = "12345678901234567890"
 WORD = "Zoë 你好+&="

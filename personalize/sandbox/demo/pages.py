@@ -109,6 +109,7 @@ class Pages:
             image=product.image_path,
             name=product.name,
             category=product.category,
+            price=f"{product.price:.2f}",
         )
 
 

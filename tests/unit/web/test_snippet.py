@@ -2,10 +2,12 @@
 
 import gzip
 import re
+import subprocess
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from hashlib import sha384
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from personalize.testing import RecordingProfileApi, service
 from personalize.web import snippet
 from personalize.web.assets import STATIC
+from tests.conftest import package, real_part
+from tests.documents import ROOT
 from tests.doubles import ORIGIN
 
 PINNED = f"/v{version('personalize')}/personalize.js"
@@ -59,6 +63,15 @@ async def test_the_tag_says_which_bytes_it_expects(client: httpx.AsyncClient) ->
 def test_the_script_is_small() -> None:
     """Three kilobytes on the wire."""
     assert len(gzip.compress(snippet.SCRIPT)) <= 3 * 1024
+
+
+def test_the_script_is_made_of_its_source(tmp_path: Path) -> None:
+    """By `make snippet`, and not edited since."""
+    made = tmp_path / "personalize.js"
+    parts = (package("terser/bin/terser"), STATIC / "snippet.js", "--output", made)
+    options = ("--config-file", ROOT / "tests/browser/terser.json")
+    subprocess.run([real_part("node"), *map(str, (*parts, *options))], check=True, timeout=50)
+    assert made.read_bytes() == snippet.SCRIPT
 
 
 @pytest.mark.parametrize("name", ["personalize.js", "snippet.js"])
