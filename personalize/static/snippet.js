@@ -138,7 +138,7 @@
       });
       if (age) keep(who, answers);
       const unproven = !token && ids.user_id && ids.anonymous_id; // the random id alone is proof enough
-      if (refused.length && unproven) ask(refused, { anonymous_id: ids.anonymous_id }, token, who);
+      if (refused.length && unproven) await ask(refused, { anonymous_id: ids.anonymous_id }, token, who);
       else refused.forEach((one) => one.no({ code: "proof_required" }));
     } catch (error) {
       entries.forEach((one) => one.no(error));
