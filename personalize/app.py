@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -16,16 +16,12 @@ from personalize import registry
 from personalize.cache.entry import Ages
 from personalize.cache.inbox import Inbox
 from personalize.cache.memory import MemoryStore
-from personalize.cache.redis import Expiry, RedisStore
 from personalize.cache.source import CachedSource
 from personalize.declare import NO_DEFAULT
 from personalize.engine import Engine
 from personalize.engine.memo import Memo
 from personalize.errors import ConfigurationError, PersonalizeError, RecipeLoadError
 from personalize.fleet.budget import Budget
-from personalize.fleet.connection import Connection
-from personalize.fleet.invalidations import Invalidations
-from personalize.fleet.lock import Locks
 from personalize.model import Posts, Products
 from personalize.needs import Items, Plan
 from personalize.overrides import overridden
@@ -69,6 +65,10 @@ from personalize.web.tallies import Tallies
 from personalize.web.vitals import Vitals
 from personalize.web.warm import WarmAnswers
 from personalize.web.webhook import Webhook
+
+if TYPE_CHECKING:
+    from personalize.cache.redis import RedisStore
+    from personalize.fleet.connection import Connection
 
 Application: TypeAlias = Starlette
 """What the service is to those who run it."""
@@ -151,7 +151,7 @@ class Profiles:
     source: CachedSource
     client: ProfileClient
     guard: Guard
-    connection: Connection | None
+    connection: "Connection | None"
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Profiles"]:
@@ -229,7 +229,7 @@ def cached_profiles(
     token, pseudonyms = access_token(settings), _pseudonyms(settings)
     space = pseudonyms("spaces", settings.space_id)
     client = profile_client(settings, token, metrics, transport)
-    connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
+    connection = _connection(settings, metrics)
     budget = Budget(connection, name=space, rate=settings.rate_limit, fleet_size=settings.fleet_size or 1)
     guard = Guard(budget, metrics=metrics, reread_token=token.reread)
     source = CachedSource(
@@ -244,8 +244,21 @@ def cached_profiles(
     return Profiles(source, client, guard, connection)
 
 
-def _shared(settings: Settings, connection: Connection, space: str, metrics: Metrics) -> RedisStore:
+def _connection(settings: Settings, metrics: Metrics) -> "Connection | None":
+    """Return the connection to Redis, where there is one. Only then is redis-py loaded: a tenth of a start."""
+    if settings.redis_url is None:
+        return None
+    from personalize.fleet.connection import Connection  # noqa: PLC0415 -- see above
+
+    return Connection(settings.redis_url.get_secret_value(), metrics=metrics)
+
+
+def _shared(settings: Settings, connection: "Connection", space: str, metrics: Metrics) -> "RedisStore":
     """Return the tier that replicas of one space share."""
+    from personalize.cache.redis import Expiry, RedisStore  # noqa: PLC0415 -- as with the connection
+    from personalize.fleet.invalidations import Invalidations  # noqa: PLC0415 -- the same
+    from personalize.fleet.lock import Locks  # noqa: PLC0415 -- the same
+
     invalidations = Invalidations(connection, channel=f"personalize:forgotten:{space}", metrics=metrics)
     expires = Expiry(known=settings.stale_ttl, unknown=2 * settings.negative_ttl + 1)
     return RedisStore(connection, Locks(connection), invalidations, expires)

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from personalize.fleet.connection import OPERATION_SECONDS, Connection, Script
+from personalize.fleet.connection import OPERATION_SECONDS, Connection
+from personalize.fleet.script import Script
 from personalize.telemetry.metrics import Metrics
 
 WAIT_SECONDS = 20.0

@@ -11,9 +11,10 @@ from personalize.cache.aliases import MAX_ALIASES
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.batches import Batches
 from personalize.cache.store import Known, Lease, Stamp
-from personalize.fleet.connection import Argument, Connection, Script
+from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
+from personalize.fleet.script import Argument, Script
 from personalize.model import AnySection, SectionName
 from personalize.telemetry import logs
 

@@ -67,6 +67,8 @@ def serve(
 
 
 def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *, reload: bool) -> None:
+    from personalize.sandbox.app import create_sandbox  # noqa: PLC0415 -- only here is it needed, and it takes a while
+
     with (
         server.bind(host, port) as listener,
         server.bind("127.0.0.1", sandbox_port, option="--sandbox-port") as sandbox_listener,
@@ -76,7 +78,7 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *
         loaded = _wired(loaded, workers)
         service = server.Service(loaded, workers=workers)
         secret = loaded.webhook_secret
-        stand_in = sandbox.create_sandbox(
+        stand_in = create_sandbox(
             base_url=sandbox_url,
             service_url=service_url,
             login=_login(loaded),
@@ -120,11 +122,13 @@ def serve_sandbox(  # noqa: PLR0913 -- the command's options
     and left out, as Segment does with what is not valid. POST /sandbox/faults lets either API fail, POST
     /sandbox/clock moves the time, and POST /sandbox/reset starts over.
     """
+    from personalize.sandbox.app import create_sandbox  # noqa: PLC0415 -- as above
+
     logs.configure("console")
     with server.bind(host, port) as listener:
         url = _url(host, listener)
         try:
-            stand_in = sandbox.create_sandbox(
+            stand_in = create_sandbox(
                 base_url=url,
                 service_url=service,
                 database=data,

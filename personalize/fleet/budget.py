@@ -8,10 +8,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from personalize.fleet.connection import Connection, Script
+from personalize.fleet.script import Script
 from personalize.ports import Priority
+
+if TYPE_CHECKING:
+    from personalize.fleet.connection import Connection
 
 BURST = 8
 """Calls that may go out at once after a rest: with what a busy process sends late, still no more than ten."""
@@ -120,7 +123,7 @@ class Budget:
 
     def __init__(
         self,
-        connection: Connection | None,
+        connection: "Connection | None",
         *,
         name: str,
         rate: float,

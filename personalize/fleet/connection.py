@@ -7,15 +7,15 @@ to do without.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha1
-from typing import Any, TypeAlias, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterException, RedisError, ResponseError
 
 from personalize.fleet.address import Address, Limits
 from personalize.fleet.master import LOOK_SECONDS, Master
+from personalize.fleet.script import Argument, Script
 from personalize.fleet.skip import Skip
 from personalize.telemetry.metrics import Metrics
 
@@ -42,19 +42,6 @@ MOST_KEYS = 32
 
 FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 """How an exchange ends when Redis is away; a `RuntimeError` is uvloop's, of what the other side has reset."""
-
-Argument: TypeAlias = str | bytes | int | float
-
-
-@dataclass(frozen=True)
-class Script:
-    """Lua that Redis runs as one step. Servers know a script by its digest once they have run it."""
-
-    source: str
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

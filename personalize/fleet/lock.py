@@ -2,7 +2,8 @@
 
 import secrets
 
-from personalize.fleet.connection import Connection, Script
+from personalize.fleet.connection import Connection
+from personalize.fleet.script import Script
 
 RELEASE = Script(
     """

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from personalize.sandbox import declarations, moments
+from personalize.sandbox import ACCESS_TOKEN, DEFAULT_URL, SERVICE_URL, SPACE, WRITE_KEY, declarations, moments
 from personalize.sandbox.answers import Refused, answering, refused
 from personalize.sandbox.budget import Budget
 from personalize.sandbox.calls import Calls, Recorded
@@ -32,11 +32,6 @@ from personalize.sandbox.store import Store
 from personalize.sandbox.tracking import TrackingApi
 from personalize.sandbox.webhook import Webhook
 
-SPACE = "sandbox"
-ACCESS_TOKEN = "sandbox-token"  # noqa: S105 - it opens nothing but this sandbox, and is printed in its documentation
-WRITE_KEY = "sandbox-write-key"
-DEFAULT_URL = "http://127.0.0.1:8100"
-SERVICE_URL = "http://127.0.0.1:8000"
 RATE_LIMIT = 100
 """Requests a second, as the Profile API documentation says of every space."""
 

@@ -60,7 +60,8 @@ def service(profile_api: str, posts_file: Path, **named: str) -> Iterator[str]:
         **named,
     }
     command = [*_pinned(CORE), PYTHON, "-m", "personalize", "serve", "--port", "0"]
-    with running(command, environment={f"PERSONALIZE_{name}": value for name, value in settings.items()}) as run:
+    environment = {f"PERSONALIZE_{name}": value for name, value in settings.items()}
+    with running(command, environment={**environment, "PYTHONDONTWRITEBYTECODE": ""}) as run:
         [url] = wait_for_urls(run, 1)
         yield url
 

@@ -32,6 +32,9 @@ def test_the_service_is_measured(tmp_path: Path) -> None:
         "Starlette, JSONResponse, CORSMiddleware",
         "FastAPI, a client a request, a cache in memory",
         "five requests",
+        "Starlette, one GET of Redis, JSONResponse",
+        *["the upstream itself, 20 ms"] * 2,
+        *["an ideal cache of the same ages"] * 3,
         "python -c 'import starlette, httpx, redis'",
         "its encoded sections",
     ]

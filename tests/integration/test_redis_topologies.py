@@ -12,9 +12,10 @@ from redis.exceptions import SlotNotCoveredError
 
 from personalize.fleet.address import Address, Limits
 from personalize.fleet.budget import Budget
-from personalize.fleet.connection import Connection, Script
+from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
+from personalize.fleet.script import Script
 from tests import redises
 from tests.conftest import free_port
 from tests.connections import SET, Counts, connected, eventually, until

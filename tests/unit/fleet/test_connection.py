@@ -16,7 +16,8 @@ import uvloop
 from structlog.testing import capture_logs
 
 from personalize.fleet.address import Address
-from personalize.fleet.connection import CONNECTIONS, OPERATION_SECONDS, Connection, Memory, Script
+from personalize.fleet.connection import CONNECTIONS, OPERATION_SECONDS, Connection, Memory
+from personalize.fleet.script import Script
 from personalize.fleet.skip import MAX_FAILURES, MAX_TIMEOUTS, SECONDS
 from tests import redises
 from tests.connections import SET, WAIT_SECONDS, Clock, Counts, connected, eventually, until

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from personalize.sandbox import ACCESS_TOKEN, SPACE, WRITE_KEY, create_sandbox
+from personalize.sandbox import ACCESS_TOKEN, SPACE, WRITE_KEY
+from personalize.sandbox.app import create_sandbox
 
 START = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.budget import Budget
 from tests.unit.sandbox.conftest import Segment, StillClock, talking_to
 

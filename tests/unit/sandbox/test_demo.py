@@ -12,7 +12,7 @@ import feedparser
 import jwt
 import pytest
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.demo import content, images
 from personalize.sandbox.demo.content import Post, Product
 from personalize.sandbox.demo.markup import Markup, Templates

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.failsafe import Failsafe
 from tests.unit.sandbox.conftest import Segment, talking_to
 

@@ -12,7 +12,8 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from personalize import server
-from personalize.sandbox import ACCESS_TOKEN, create_sandbox
+from personalize.sandbox import ACCESS_TOKEN
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.calls import Calls, Recorded
 from personalize.sandbox.faults import Fault, Faults
 from personalize.sandbox.faulty import GARBAGE, Faulty

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.history import WrongLine
 from tests.unit.sandbox.conftest import Segment, StillClock, talking_to
 

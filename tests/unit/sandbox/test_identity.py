@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from tests.unit.sandbox.conftest import StillClock, talking_to
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Segment, StillClock
@@ -111,7 +111,7 @@ async def test_space_token_key_and_addresses_are_parameters(clock: StillClock) -
         (event,) = (await http.get(events, auth=("t1", ""))).json()["data"]
         assert event["properties"]["url"].startswith("http://demo.test/blog/")
         page = (await http.get("/")).text
-        assert 'data-service="http://svc.test"' in page
+        assert 'src="http://svc.test/' in page
         assert 'data-write-key="w1"' in page
         assert "t1" not in page
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from personalize.sandbox import create_sandbox
+from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.pusher import WAITING, Pusher, Target
 from tests.unit.sandbox.conftest import Segment, StillClock
 
