@@ -72,8 +72,11 @@ def _post(entry: _Entry, base: str) -> Post | None:
     if url is None:
         return None
     excerpt = excerpt_of(text_of(entry.get("summary")))
+    title = text_of(entry.get("title")) or excerpt  # RSS allows an item to have only a description
+    if not title:
+        return None
     return Post(
-        title=text_of(entry.get("title")) or excerpt,  # RSS allows an item to have only a description
+        title=title,
         url=url,
         published_at=_published_at(entry),
         categories=_categories(entry),

@@ -1,5 +1,6 @@
 """What a page asks: several recipes about one visitor, from a query string or a JSON body."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ def from_body(body: bytes, rules: IdRules) -> Page:
     """
     try:
         told = msgspec.json.decode(body, type=_Body)
+        json.loads(body, object_pairs_hook=_without_repeats)
     except msgspec.ValidationError as error:
         raise _refused(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -104,6 +106,15 @@ def from_body(body: bytes, rules: IdRules) -> Page:
     _check(entries)
     ids = {name: getattr(told, name) for name in params.VISITOR_FIELDS}
     return Page(params.visitor_of(ids, rules), entries, params.seconds(told.timeout_ms))
+
+
+def _without_repeats(members: list[tuple[str, object]]) -> None:
+    """Refuse a JSON object that says a thing twice: decoders differ in which of them they take (RFC 8259, 4)."""
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            raise BadParameter(name, "is given more than once.")
+        seen.add(name)
 
 
 def _whole(value: object) -> object:

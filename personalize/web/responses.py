@@ -82,6 +82,8 @@ def unless_known(response: Response, request: Request) -> Response:
     Weak and strong ones are compared alike, for whatever compresses on the way makes them weak; `*` is any
     (RFC 9110, 13.1.2).
     """
+    if request.method == "POST":  # its answer is not what its address stands for
+        return response
     known = {_opaque(one) for one in request.headers.get("If-None-Match", "").split(",")}
     if known.isdisjoint({_opaque(response.headers["ETag"]), "*"}):
         return response

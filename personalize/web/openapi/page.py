@@ -36,6 +36,9 @@ _ENTRY_ID = {
 }
 
 
+_KNOWN = {"description": "The results are those that the caller has.", "headers": headers.OF_ANSWERS}
+
+
 def page_item(recipes: Sequence[AnyRecipe], answers: Sequence[dict[str, Any]], rules: IdRules) -> dict[str, Any]:
     """Return the path item of a whole page.
 
@@ -45,12 +48,16 @@ def page_item(recipes: Sequence[AnyRecipe], answers: Sequence[dict[str, Any]], r
         rules: which ids may be asked about.
     """
     told = parameters.ids({one.collection for one in recipes}, rules)
-    results = _results(answers)
+    results = {
+        "description": "The results, in the order asked.",
+        "headers": headers.OF_ANSWERS,
+        "content": {"application/json": {"schema": _results(answers)}},
+    }
     return {
         "get": {
             "operationId": "getPage",
             "summary": "Answer several recipes",
-            **_common(results),
+            **_common({"200": results, "304": _KNOWN}),
             "parameters": [
                 _names(recipes),
                 *(parameters.query(name, schema) for name, schema in told.items()),
@@ -60,25 +67,20 @@ def page_item(recipes: Sequence[AnyRecipe], answers: Sequence[dict[str, Any]], r
         "post": {
             "operationId": "postPage",
             "summary": "Answer several recipes, asked in a body",
-            **_common(results, BodyTooLarge, UnsupportedMediaType),
+            **_common({"200": results}, BodyTooLarge, UnsupportedMediaType),
             "requestBody": {"required": True, "content": {"application/json": {"schema": _body(recipes, told)}}},
         },
     }
 
 
-def _common(results: dict[str, Any], *errors: type[PersonalizeError]) -> dict[str, Any]:
+def _common(answers: dict[str, Any], *errors: type[PersonalizeError]) -> dict[str, Any]:
     """Return what both ways to ask have in common."""
     return {
         "tags": ["pages"],
         "description": _ABOUT,
         "security": ANY_PROOF,
         "responses": {
-            "200": {
-                "description": "The results, in the order asked.",
-                "headers": headers.OF_ANSWERS,
-                "content": {"application/json": {"schema": results}},
-            },
-            "304": {"description": "The results are those that the caller has.", "headers": headers.OF_ANSWERS},
+            **answers,
             **problems.answers(BadParameter, BadCredentials, TooManyRequests, *errors),
         },
     }

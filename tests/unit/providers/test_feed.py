@@ -132,7 +132,8 @@ def test_markup_becomes_text(title: str, text: str) -> None:
 )
 def test_markup_leaves_no_tag_behind(payload: str) -> None:
     """No payload survives as a tag, in a title, an excerpt or a category."""
-    post = only(rss(item(title=payload, more=f"<description>{payload}</description><category>{payload}</category>")))
+    more = f"<description>{payload}</description><category>{payload}</category>"
+    post = only(rss(item(title=f"Title {payload}", more=more)))
     told = " ".join((post.title, post.excerpt, *post.categories))
     assert "<" not in told
     assert "onerror" not in told
@@ -189,6 +190,11 @@ def test_an_entry_without_a_title_is_called_by_its_excerpt() -> None:
     """RSS allows an item to have only a description; a link needs words to click on."""
     post = only(rss("<link>https://blog.example/a</link><description>A short note.</description>"))
     assert (post.title, post.excerpt) == ("A short note.", "A short note.")
+
+
+def test_an_entry_without_any_words_is_dropped() -> None:
+    """There is nothing to show of it."""
+    assert [post.title for post in read(rss("<link>https://blog.example/a</link>", item(title="A")))] == ["A"]
 
 
 def test_content_stands_in_for_a_missing_summary() -> None:

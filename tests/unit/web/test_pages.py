@@ -273,6 +273,20 @@ async def test_a_whole_number_may_be_written_with_a_point(client: httpx.AsyncCli
     assert answered.json()["results"]["greeting"] == ok("Hello, Hello, Ada")
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"user_id": "ada", "user_id": "bob", "recipes": [{"name": "greeting"}]}', "user_id"),
+        (b'{"user_id": "ada", "recipes": [{"name": "greeting", "params": {"words": 1, "words": 2}}]}', "words"),
+    ],
+)
+async def test_nothing_is_told_twice(client: httpx.AsyncClient, body: bytes, field: str) -> None:
+    """What reads it before us may take the first, and we the last."""
+    answered = await client.post(PAGE, content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 400
+    assert answered.json()["detail"] == f"`{field}` is given more than once."
+
+
 async def test_a_page_is_kept_as_long_as_its_oldest_part(client: httpx.AsyncClient) -> None:
     """By nobody but the visitor's browser, and not if a part was refused; who has it already is told so."""
     query = {"recipes": "greeting,views", "user_id": "ada"}
@@ -281,6 +295,9 @@ async def test_a_page_is_kept_as_long_as_its_oldest_part(client: httpx.AsyncClie
     assert first.headers["Access-Control-Allow-Origin"] == ORIGIN
     again = await client.get(PAGE, params=query, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+    body = {"user_id": "ada", "recipes": [{"name": "greeting"}, {"name": "views"}]}
+    asked_in_a_body = await client.post(PAGE, json=body, headers={"If-None-Match": first.headers["ETag"]})
+    assert asked_in_a_body.json() == first.json()
     partly = await client.get(PAGE, params={"recipes": "greeting,for-servers", "user_id": "ada"})
     assert partly.headers["Cache-Control"] == "private, max-age=0"
 

@@ -32,7 +32,7 @@ def outcome(**options: Any) -> Outcome:
     return Outcome(**(given | options))
 
 
-REQUEST = Request({"type": "http", "state": {"request_id": "r1"}, "headers": []})
+REQUEST = Request({"type": "http", "method": "GET", "state": {"request_id": "r1"}, "headers": []})
 
 
 def test_an_answer_is_an_envelope_around_the_data() -> None:
@@ -134,7 +134,7 @@ def test_an_error_is_a_problem(error: PersonalizeError, status: int, title: str,
 def asking(*known: str) -> Request:
     """Return a request of a browser that has answers with these validators."""
     headers = [(b"if-none-match", ", ".join(known).encode())]
-    return Request({"type": "http", "state": {"request_id": "r1"}, "headers": headers})
+    return Request({"type": "http", "method": "GET", "state": {"request_id": "r1"}, "headers": headers})
 
 
 def test_a_browser_that_has_the_answer_is_told_so() -> None:
