@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import cold, day, memory, shared, start, warm
+from tests.bench import cold, day, growth, memory, pooled, shared, start, warm
 from tests.bench.rows import Row, table
 from tests.bench.scale import QUICK, Scale
 
@@ -25,6 +25,8 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
     yield from shared.rows(folder, scale)
     yield from cold.rows(folder, scale)
     yield from day.rows(scale)
+    yield from pooled.rows(scale)
+    yield from growth.rows(folder, scale)
     yield from start.rows(folder, scale)
     yield from memory.rows(scale)
 

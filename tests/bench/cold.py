@@ -27,7 +27,7 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
     posts = servers.posts(folder, 40)
     with redises.server() as redis, servers.upstream(LATENCY) as upstream:
         named = {"REDIS_URL": redis.url, "HASH_KEY": servers.KEY}
-        with servers.service(upstream, posts, **named) as ours:
+        with servers.service(upstream, posts, named) as ours:
             pairs = [_pair(ours, upstream, turn, scale.seconds) for turn in range(scale.rounds)]
     for place, bound, aim in CENTILES:
         mine, others = ([_centile(one, place) for one in side] for side in zip(*pairs, strict=True))

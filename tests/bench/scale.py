@@ -13,6 +13,8 @@ class Scale:
         seconds: what a turn takes; `brief`, a short one; `warm_up`, what comes before the first.
         rounds: turns.
         visits: of a simulated day.
+        calls: to Segment.
+        crowds: numbers of visitors, the first of which the others are held against; `posts`, the same of posts.
         trial: whether it is only to be seen that everything runs.
     """
 
@@ -23,8 +25,23 @@ class Scale:
     warm_up: int = 40
     rounds: int = 5
     visits: int = 3_000
+    calls: int = 5_000
+    crowds: tuple[int, ...] = (1_000, 10_000, 100_000)
+    posts: tuple[int, ...] = (10, 100, 1_000)
     trial: bool = False
 
 
-QUICK = Scale(visitors=50, few=5, seconds=1, warm_up=1, rounds=1, visits=30, brief=1, trial=True)
+QUICK = Scale(
+    visitors=50,
+    few=5,
+    seconds=1,
+    warm_up=1,
+    rounds=1,
+    visits=30,
+    calls=100,
+    crowds=(10, 50),
+    posts=(10, 20),
+    brief=1,
+    trial=True,
+)
 """That everything runs, and no more."""

@@ -46,7 +46,14 @@ def upstream(latency: float = 0.0) -> Iterator[str]:
 
 
 @contextmanager
-def service(profile_api: str, posts_file: Path, **named: str) -> Iterator[str]:
+def service(
+    profile_api: str,
+    posts_file: Path,
+    named: Mapping[str, str] | None = None,
+    *,
+    workers: int = 1,
+    core: int | None = CORE,
+) -> Iterator[str]:
     """Run the service as it is shipped, with as much of a budget as there is; a load comes from one address."""
     settings = {
         "SPACE_ID": "bench",
@@ -57,9 +64,9 @@ def service(profile_api: str, posts_file: Path, **named: str) -> Iterator[str]:
         "API_KEYS": f"bench:{KEY}",
         "RATE_LIMIT": "10000",
         "CLIENT_RATE_LIMIT": "0",
-        **named,
+        **(named or {}),
     }
-    command = [*_pinned(CORE), PYTHON, "-m", "personalize", "serve", "--port", "0"]
+    command = [*_pinned(core), PYTHON, "-m", "personalize", "serve", "--port", "0", "--workers", str(workers)]
     environment = {f"PERSONALIZE_{name}": value for name, value in settings.items()}
     with running(command, environment={**environment, "PYTHONDONTWRITEBYTECODE": ""}) as run:
         [url] = wait_for_urls(run, 1)

@@ -24,14 +24,14 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
         named = {"REDIS_URL": redis.url, "HASH_KEY": servers.KEY}
 
         def ours() -> float:
-            with servers.service(upstream, posts, **named) as url:
+            with servers.service(upstream, posts, named) as url:
                 return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief, trial=scale.trial).a_second
 
         def theirs() -> float:
             with servers.rival("redis_get", BENCH_REDIS=redis.url) as url:
                 return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief, trial=scale.trial).a_second
 
-        with servers.service(upstream, posts, **named) as url:
+        with servers.service(upstream, posts, named) as url:
             warmed = wrk.once(url, PATHS[0], visitors=MANY, seconds=scale.warm_up, connections=WARMING_CONNECTIONS)
             known = warmed.answers - WARMING_CONNECTIONS
             _keep(redis, httpx.get(f"{url}{PATHS[0]}{SOMEBODY}", trust_env=False).content, known)

@@ -35,6 +35,10 @@ def test_the_service_is_measured(tmp_path: Path) -> None:
         "Starlette, one GET of Redis, JSONResponse",
         *["the upstream itself, 20 ms"] * 2,
         *["an ideal cache of the same ages"] * 3,
+        "httpx as it comes",
+        "10 visitors",
+        "10 posts",
+        "one worker",
         "python -c 'import starlette, httpx, redis'",
         "its encoded sections",
     ]
