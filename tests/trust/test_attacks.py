@@ -154,11 +154,11 @@ async def test_everybody_gets_what_is_theirs(house: House, sub: str | None, ids:
         assert await house.reads() != before
 
 
-@pytest.mark.parametrize("token", [es256(claims(), EC_KEY, kid="mobile"), eddsa(claims(), ED_KEY, kid="shop")])
-async def test_every_kind_of_key_is_live(house: House, token: str) -> None:
+async def test_every_kind_of_key_is_live(house: House) -> None:
     """A back end that signs with a private key is believed by the public one."""
-    answer = await house.client.get("/api/name", params=USER, headers=dict(carrying(token)))
-    assert answer.json()["data"] == CANARY
+    for token in (es256(claims(), EC_KEY, kid="mobile"), eddsa(claims(), ED_KEY, kid="shop")):
+        answer = await house.client.get("/api/name", params=USER, headers=dict(carrying(token)))
+        assert answer.json()["data"] == CANARY
 
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=str)
@@ -189,10 +189,10 @@ async def test_what_is_public_asks_for_no_proof_and_minds_none(house: House) -> 
 
 
 @pytest.mark.parametrize("known", ["bob", "ada"])
-@pytest.mark.parametrize("proofs", [[], carrying(minted("user_id:somebody"))], ids=["anybody", "somebody"])
-async def test_a_refusal_does_not_tell_who_is_known(house: House, known: str, proofs: Proofs) -> None:
+@pytest.mark.parametrize("subject", [None, "user_id:somebody"])
+async def test_a_refusal_does_not_tell_who_is_known(house: House, known: str, subject: str | None) -> None:
     """Somebody in the cache and somebody whom nobody knows are refused in the same words."""
-    named = [*proofs, ("X-Request-Id", "r1")]
+    named = [*(carrying(minted(subject)) if subject else []), ("X-Request-Id", "r1")]
     for recipe in guarded(house):
         for door in house.doors:
             there, nowhere = [

@@ -1,6 +1,6 @@
 """The console: who may use it, and all that it tells of an answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,13 @@ async def test_the_page_itself_knows_nothing(client: httpx.AsyncClient, api: Rec
 
 @pytest.mark.parametrize("path", [ANSWER, "/console/vitals"])
 @pytest.mark.parametrize(
-    ("headers", "status"), [({}, 401), (bearer("fake-key-of-nobody"), 401), (bearer(minted("user_id:ada")), 403)]
+    ("proof", "status"), [(None, 401), (lambda: "fake-key-of-nobody", 401), (lambda: minted("user_id:ada"), 403)]
 )
 async def test_what_it_asks_needs_a_key(
-    client: httpx.AsyncClient, api: RecordingProfileApi, path: str, headers: dict[str, str], status: int
+    client: httpx.AsyncClient, api: RecordingProfileApi, path: str, proof: Callable[[], str] | None, status: int
 ) -> None:
     """A visitor's own token does not do; nothing is read."""
+    headers = bearer(proof()) if proof else {}
     assert (await client.get(path, headers=headers)).status_code == status
     assert api.calls == []
 
