@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
@@ -42,9 +43,11 @@ from personalize.providers.products import products_from
 from personalize.providers.variants import EXAMPLE, variants_from
 from personalize.registry import Registry
 from personalize.settings import Settings
-from personalize.telemetry import logs
+from personalize.telemetry import exposition, logs
+from personalize.telemetry.exposition import Exposition
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.telemetry.pulse import Pulse
 from personalize.trust.access import Callers
 from personalize.trust.addresses import Proxies
 from personalize.trust.identity import IdentityTokens
@@ -80,6 +83,8 @@ def create_app(
     recipes: Registry | None = None,
     transport: Transport | None = None,
     clock: Callable[[], float] = time.monotonic,
+    metrics: Metrics | None = None,
+    shown: Exposition | None = None,
 ) -> Application:
     """Return the service as an ASGI application.
 
@@ -88,6 +93,8 @@ def create_app(
         recipes: those that the settings name, if they are loaded already.
         transport: carries requests to the Profile API in place of the pool, in a test.
         clock: the time in seconds by which clients' limits are reckoned.
+        metrics: what counts; where an application follows another one, that one's, for a counter never falls.
+        shown: shows the metrics at `/metrics`, in place of those of this process alone.
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
@@ -95,7 +102,8 @@ def create_app(
         SettingsError: a setting is of no installed provider, or an override of no recipe.
         ConfigurationError: several processes are pushed changes, and could not tell each other.
     """
-    metrics = Metrics(CollectorRegistry())
+    metrics = metrics or Metrics(CollectorRegistry())
+    operations = Operations(shown or exposition.of_process(metrics.registry))
     recipes = recipes or load_recipes(settings)
     warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
     parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)
@@ -116,7 +124,7 @@ def create_app(
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
     app = Starlette(
-        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, Operations(metrics), described),
+        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, operations, described),
         middleware=[
             Middleware(ShortLane, answers=warm),
             Middleware(RequestIds),
@@ -124,7 +132,7 @@ def create_app(
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes, warm, webhook),
+        lifespan=_lifespan(parts, recipes, warm, webhook, Pulse(metrics, version=version("personalize"))),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
@@ -226,7 +234,9 @@ def cached_profiles(
     space = pseudonyms("spaces", settings.space_id)
     client = profile_client(settings, token, metrics, transport)
     connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
-    budget = Budget(connection, name=space, rate=settings.rate_limit, fleet_size=settings.fleet_size or 1)
+    budget = Budget(
+        connection, name=space, rate=settings.rate_limit, metrics=metrics, fleet_size=settings.fleet_size or 1
+    )
     guard = Guard(budget, metrics=metrics, reread_token=token.reread)
     source = CachedSource(
         SectionReader(client, guard),
@@ -352,7 +362,7 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
     )
 
 
-def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None) -> Lifespan:
+def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None, pulse: Pulse) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -363,6 +373,7 @@ def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webho
             if webhook is not None:
                 await stack.enter_async_context(webhook.inbox.opened())
             await stack.enter_async_context(warm.tallies.flushing())
+            await stack.enter_async_context(pulse.beating())
             logs.service_started(len(recipes))
             yield
 

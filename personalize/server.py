@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from prometheus_client import CollectorRegistry
 
+from personalize import supervision
 from personalize.app import Application, create_app, load_recipes
 from personalize.errors import ConfigurationError
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
 from personalize.reloading import Reloading, edits
 from personalize.settings import Settings
-from personalize.telemetry import logs
+from personalize.telemetry import exposition, logs
+from personalize.telemetry.metrics import Metrics
 
 ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
@@ -82,7 +84,8 @@ class Service:
         self._bounds = bounds
         self.recipes = load_recipes(settings)
         # With several workers each makes its own application, and this one has told what is wrong.
-        self._app = _application(settings, self.recipes)
+        self._metrics = Metrics(CollectorRegistry())
+        self._app = _application(settings, self.recipes, self._metrics)
 
     def run(self, listener: socket.socket, *, reload: bool = False) -> None:
         """Answer requests until told to stop by SIGTERM or SIGINT; with `reload`, as the recipes are edited."""
@@ -92,13 +95,14 @@ class Service:
         elif self._workers == 1:
             run(self._app, listener, bounds)
         else:
-            make = partial(_application, self._settings)
-            config = _config(make, bounds, factory=True, workers=self._workers)
-            Multiprocess(config, sockets=[listener]).run()
+            with supervision.directory() as directory:
+                make = partial(_application, self._settings, counted_in=directory)
+                config = _config(make, bounds, factory=True, workers=self._workers)
+                supervision.Workers(config, listener, directory).run()
 
     def _edited(self) -> Application:
         self.recipes = load_recipes(self._settings)
-        return _application(self._settings, self.recipes)
+        return _application(self._settings, self.recipes, self._metrics)
 
     def _files(self) -> Iterator[Path]:
         """Yield what may be edited under the running service: recipes in files, and their templates."""
@@ -138,10 +142,16 @@ class QuietServer(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _application(settings: Settings, recipes: Registry | None = None) -> Application:
-    """Return the service of one process."""
+def _application(
+    settings: Settings,
+    recipes: Registry | None = None,
+    metrics: Metrics | None = None,
+    counted_in: Path | None = None,
+) -> Application:
+    """Return the service of one process; `counted_in` is where several of them count."""
     logs.configure(settings.log_format)
-    return create_app(settings, recipes=recipes)
+    shown = None if counted_in is None else exposition.of_workers(counted_in)
+    return create_app(settings, recipes=recipes, metrics=metrics, shown=shown)
 
 
 def _fitting(bounds: Bounds) -> Bounds:

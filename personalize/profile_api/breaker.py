@@ -56,6 +56,7 @@ class Breaker:
         if self._failures == FAILURES:
             self._gate.bar()
             self._metrics.breaker_open.set(1)
+            self._metrics.breaker_openings.inc()
             logs.breaker_opened()
 
     def _succeeded(self) -> None:

@@ -69,7 +69,7 @@ class Guard:
         self._acceptance = Acceptance(reread_token, metrics=metrics, clock=clock)
         self._breaker = Breaker(metrics=metrics, clock=clock)
         self._line = Line(budget, clock)
-        self._pauses = Pauses(budget, clock, random)
+        self._pauses = Pauses(budget, clock, random, metrics=metrics)
         self._retries = RetryBudget()
         self._under_way = 0
 

@@ -63,6 +63,16 @@ def _sparingly(event: str, what: str) -> dict[str, int] | None:
     return {"repeated": count} if count else {}
 
 
+def summarise() -> None:
+    """Tell how often what has been told long enough ago has happened since."""
+    now = time.monotonic()
+    over = [one for one, (told_at, _) in _told.items() if now - told_at >= REPEAT_SECONDS]
+    for event, what in over:
+        _, count = _told.pop((event, what))
+        if count:
+            _log.warning("event_repeated", of=event, what=what, count=count)
+
+
 def service_started(recipes: int) -> None:
     """The service answers requests."""
     _log.info("service_started", recipes=recipes)

@@ -4,6 +4,8 @@ A gauge says how those of several workers are told as one: added up where each h
 that live.
 """
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5)
@@ -19,6 +21,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._watched: dict[Gauge, Callable[[], float]] = {}
         self.requests = Counter(
             "personalize_requests_total", "Answers, by recipe and outcome.", ["recipe", "outcome"], registry=registry
         )
@@ -243,3 +246,13 @@ class Metrics:
         self.provider_failures = Counter(
             "personalize_provider_failures_total", "Loads of a provider that failed.", ["provider"], registry=registry
         )
+
+    def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
+        """Let a gauge show what it is to read, from now on: when it is asked, and to other processes each second."""
+        gauge.set_function(read)
+        self._watched[gauge] = read
+
+    def sample(self) -> None:
+        """Write down what is watched, for the worker that happens to be asked."""
+        for gauge, read in self._watched.items():
+            gauge.set(read())

@@ -1,12 +1,9 @@
 """What the operator asks: is it alive, may it get traffic, what does it count?"""
 
-import asyncio
-
-from prometheus_client import exposition
 from starlette.requests import Request
 from starlette.responses import Response
 
-from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.exposition import Exposition
 from personalize.web import responses
 
 
@@ -14,11 +11,11 @@ class Operations:
     """`/livez`, `/readyz` and `/metrics`; none of them ever asks Segment or Redis.
 
     Args:
-        metrics: what is shown.
+        exposition: shows the metrics.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, exposition: Exposition) -> None:
+        self._exposition = exposition
 
     async def livez(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -30,11 +27,10 @@ class Operations:
 
     async def metrics(self, request: Request) -> Response:
         """Show the metrics in the format that the scraper accepts."""
-        self._metrics.tasks.set(len(asyncio.all_tasks()))
-        encoder, content_type = exposition.choose_encoder(request.headers.get("Accept", ""))
+        shown, content_type = self._exposition(request.headers.get("Accept", ""))
         headers = {
             "Content-Type": content_type,
             "Cache-Control": responses.NO_STORE,
             **responses.PROTECTED,
         }
-        return Response(encoder(self._metrics.registry), headers=headers)
+        return Response(shown, headers=headers)
