@@ -56,6 +56,7 @@ from personalize.trust.keys import ApiKeys
 from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
 from personalize.trust.signature import Signatures
+from personalize.web.access_log import AccessLog, Answers
 from personalize.web.clients import Clients
 from personalize.web.desk import Desk
 from personalize.web.erasure import Erasure, ErasureAnswers
@@ -105,7 +106,8 @@ def create_app(
     metrics = metrics or Metrics(CollectorRegistry())
     operations = Operations(shown or exposition.of_process(metrics.registry))
     recipes = recipes or load_recipes(settings)
-    warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
+    access_log = AccessLog(settings.logged_share, _pseudonyms(settings))
+    warm = WarmAnswers(Tallies(metrics), access_log, browser_ttl=settings.browser_ttl)
     parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)
     rules = id_rules(settings)
     tokens = IdentityTokens(settings.identity_keys, audience=settings.identity_audience, rules=rules)
@@ -123,10 +125,12 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
+    table = routes(one, many, ErasureAnswers(desk, erasure), webhook, operations, described)
     app = Starlette(
-        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, operations, described),
+        routes=table,
         middleware=[
             Middleware(ShortLane, answers=warm),
+            Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
@@ -232,6 +236,8 @@ def cached_profiles(
     """
     token, pseudonyms = access_token(settings), _pseudonyms(settings)
     space = pseudonyms("spaces", settings.space_id)
+    if settings.redis_url is not None and settings.hash_key is None:
+        logs.hash_key_derived()
     client = profile_client(settings, token, metrics, transport)
     connection = Connection(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
     budget = Budget(
@@ -290,8 +296,6 @@ def _pseudonyms(settings: Settings) -> Pseudonyms:
     if settings.hash_key is not None:
         # With the space, for staging and production may share both a key and a Redis.
         return Pseudonyms(f"{settings.hash_key.get_secret_value()}\0{settings.space_id}".encode())
-    if settings.redis_url is not None:
-        logs.hash_key_derived()
     return Pseudonyms.of_space(settings.space_id)
 
 

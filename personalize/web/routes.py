@@ -52,6 +52,7 @@ async def only_deleted(_: Request) -> Response:
 async def failed(request: Request, error: Exception) -> Response:
     """Answer one of our own errors as a problem."""
     assert isinstance(error, PersonalizeError)  # noqa: S101 -- registered for that class
+    request.state.refused = error.label
     return responses.problem(error, request)
 
 

@@ -70,6 +70,7 @@ DEFAULTS: dict[str, object] = {
     "stale_ttl": 86400.0,
     "negative_ttl": 30.0,
     "browser_ttl": 60.0,
+    "access_log": "problems",
     "log_format": "json",
 }
 
@@ -151,6 +152,9 @@ def test_two_settings_are_enough() -> None:
         ("CACHE_TTL", "1d", 86400.0),
         ("NEGATIVE_TTL", "1500ms", 1.5),
         ("BROWSER_TTL", "0ms", 0.0),
+        ("ACCESS_LOG", "all", "all"),
+        ("ACCESS_LOG", "sampled:0.01", "sampled:0.01"),
+        ("ACCESS_LOG", "sampled:1", "sampled:1"),
         ("LOG_FORMAT", "console", "console"),
         ("LOG_FORMAT", "json", "json"),
     ],
@@ -270,6 +274,10 @@ NO_FILE = "there is no readable file"
         ("CACHE_TTL", "1h30m", DURATION),
         ("NEGATIVE_TTL", "soon", DURATION),
         ("BROWSER_TTL", "1w", DURATION),
+        ("ACCESS_LOG", "none", "write `problems`, `all`, or `sampled:`"),
+        ("ACCESS_LOG", "all:0.5", "write `problems`, `all`, or `sampled:`"),
+        ("ACCESS_LOG", "sampled:2", "a share like 0.01"),
+        ("ACCESS_LOG", "sampled", "a share like 0.01"),
         ("LOG_FORMAT", "xml", "Input should be 'console' or 'json'."),
     ],
 )
