@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from personalize import registry
 from personalize.cache.entry import Ages
@@ -38,6 +39,7 @@ from personalize.profile_api.token import AccessToken
 from personalize.providers.fetch import new_client
 from personalize.providers.fixed import Fixed
 from personalize.providers.plugins import load_providers
+from personalize.providers.poll import Polled
 from personalize.providers.posts import posts_from
 from personalize.providers.products import products_from
 from personalize.providers.variants import EXAMPLE, variants_from
@@ -64,7 +66,7 @@ from personalize.web.fragments import Fragments
 from personalize.web.lane import ShortLane
 from personalize.web.middleware import Cors, LastLine, RequestIds
 from personalize.web.openapi import document
-from personalize.web.operations import Operations
+from personalize.web.operations import Numbers, Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
@@ -86,6 +88,7 @@ def create_app(
     clock: Callable[[], float] = time.monotonic,
     metrics: Metrics | None = None,
     shown: Exposition | None = None,
+    leaving: Callable[[], bool] = lambda: False,
 ) -> Application:
     """Return the service as an ASGI application.
 
@@ -96,6 +99,7 @@ def create_app(
         clock: the time in seconds by which clients' limits are reckoned.
         metrics: what counts; where an application follows another one, that one's, for a counter never falls.
         shown: shows the metrics at `/metrics`, in place of those of this process alone.
+        leaving: whether the process was told to go.
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
@@ -104,7 +108,6 @@ def create_app(
         ConfigurationError: several processes are pushed changes, and could not tell each other.
     """
     metrics = metrics or Metrics(CollectorRegistry())
-    operations = Operations(shown or exposition.of_process(metrics.registry))
     recipes = recipes or load_recipes(settings)
     access_log = AccessLog(settings.logged_share, _pseudonyms(settings))
     warm = WarmAnswers(Tallies(metrics), access_log, browser_ttl=settings.browser_ttl)
@@ -125,7 +128,9 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     described = document(recipes, desk.rules, webhook=webhook is not None)
-    table = routes(one, many, ErasureAnswers(desk, erasure), webhook, operations, described)
+    operations = Operations(leaving, version("personalize"), parts.states)
+    numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
+    table = routes(one, many, ErasureAnswers(desk, erasure), webhook, operations, numbers, described)
     app = Starlette(
         routes=table,
         middleware=[
@@ -140,6 +145,11 @@ def create_app(
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
+
+
+def create_metrics_app(shown: Exposition) -> Application:
+    """Return what shows the metrics alone, for a port of their own."""
+    return Starlette(routes=[Route("/metrics", Numbers(shown).metrics, methods=["GET"])])
 
 
 def load_recipes(settings: Settings) -> Registry:
@@ -185,6 +195,15 @@ class Parts:
     profiles: Profiles
     providers: Mapping[str, ItemProvider]
     contexts: tuple[AbstractAsyncContextManager[object], ...]
+
+    def states(self) -> Mapping[str, str]:
+        """Return how each dependency is, in words that tell nothing of where it is."""
+        connection = self.profiles.connection
+        return {
+            "profile_api": self.profiles.guard.state,
+            "redis": "not configured" if connection is None else connection.state,
+            **{name: one.state for name, one in self.providers.items() if isinstance(one, Polled)},
+        }
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Engine]:

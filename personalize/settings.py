@@ -305,6 +305,13 @@ class Settings(BaseModel):
     browser_ttl: Annotated[Seconds, Field(ge=0, le=86400, description="For how long a browser may keep an answer.")] = (
         60.0
     )
+    metrics_port: Annotated[
+        int | None, Field(ge=1, le=MAX_PORT, description="A port of its own for `/metrics`; unset: on the main port.")
+    ] = None
+    drain_delay: Annotated[
+        Seconds,
+        Field(ge=0, le=15, description="After SIGTERM `/readyz` says 503 for so long before connections are closed."),
+    ] = 5.0
     access_log: Annotated[
         Annotated[str, AfterValidator(_access_log)],
         Field(description="Answers that are logged: `problems`, `all`, or problems and a share (`sampled:0.01`)."),
@@ -367,6 +374,22 @@ def load(
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def renewed(settings: Settings) -> Settings:
+    """Return settings with the access token that is in its file by now.
+
+    Raises:
+        SettingsError: there is none in it.
+    """
+    if settings.access_token_file is None:
+        return settings
+    problems: list[str] = []
+    name = f"{PREFIX}ACCESS_TOKEN"
+    token = _read({f"{name}_FILE": str(settings.access_token_file)}, problems).get(name)
+    if problems or not token:
+        raise SettingsError(problems or [f"{name}_FILE: the file is empty."])
+    return settings.model_copy(update={"access_token": SecretStr(token)})
 
 
 def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:

@@ -154,6 +154,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "API_KEYS": f"{SANDBOX_KEY_NAME}:sha256:{hashlib.sha256(SANDBOX_API_KEY.encode()).hexdigest()}",
             PREFIX + "IDENTITY_KEYS": f"{SANDBOX_KEY_NAME}:{SANDBOX_IDENTITY_SECRET}",
             PREFIX + "BROWSER_TTL": "0s",
+            PREFIX + "DRAIN_DELAY": "0s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
             PREFIX + "REVALIDATE_TTL": "1s",

@@ -39,6 +39,11 @@ class Pauses:
         self._began_at = float("-inf")
         self._until = float("-inf")
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a pause that began here is not over."""
+        return self._clock() < self._until
+
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Pause if the block ends with a 429."""

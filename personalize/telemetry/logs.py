@@ -103,6 +103,13 @@ def edit_broke(error: BaseException) -> None:
     _log.error("edit_broke", **_described(error))
 
 
+def worker_replaced(status: int) -> None:
+    """A worker had died or did not answer any more (negative: the signal that ended it): a new one takes its place."""
+    more = _sparingly("worker_replaced", str(status))
+    if more is not None:
+        _log.error("worker_replaced", status=status, **more)
+
+
 def recipe_failed(recipe: str, where: str, reason: str, error: BaseException | None = None) -> None:
     """A recipe raised, overran or returned something else than it declared; its default was answered if it has one."""
     more = _sparingly("recipe_failed", f"{recipe} {reason}")

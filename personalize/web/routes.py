@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from personalize.errors import PersonalizeError
 from personalize.web import docs, responses
 from personalize.web.erasure import ErasureAnswers
-from personalize.web.operations import Operations
+from personalize.web.operations import Numbers, Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.webhook import Webhook
@@ -24,13 +24,15 @@ def routes(
     erasure: ErasureAnswers,
     webhook: Webhook | None,
     operations: Operations,
+    numbers: Numbers | None,
     described: Mapping[str, Any],
 ) -> list[BaseRoute]:
     """Return the route table; a path that is not exactly one of these is a 404.
 
-    `described` is the OpenAPI document of all this.
+    `numbers` have a port of their own where they are missing; `described` is the OpenAPI document of all this.
     """
     pushed = [] if webhook is None else [Route("/webhooks/segment", webhook.post, methods=["POST"])]
+    shown = [] if numbers is None else [Route("/metrics", numbers.metrics, methods=["GET"])]
     return [
         Route("/api/personalize", pages.answer, methods=["GET", "POST"]),
         Route("/api/profiles", erasure.delete, methods=["DELETE"]),
@@ -40,7 +42,8 @@ def routes(
         *docs.routes(described),
         Route("/livez", operations.livez, methods=["GET"]),
         Route("/readyz", operations.readyz, methods=["GET"]),
-        Route("/metrics", operations.metrics, methods=["GET"]),
+        Route("/status", operations.status, methods=["GET"]),
+        *shown,
     ]
 
 

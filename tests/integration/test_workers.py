@@ -98,3 +98,64 @@ def test_a_new_service_counts_from_zero(tmp_path: Path) -> None:
             assert value(url, "personalize_requests_total") == 0
             get(url + ASK)
             assert value(url, "personalize_requests_total") == 1
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_metrics_have_a_port_of_their_own(count: str) -> None:
+    """There, and no longer where the pages ask; they tell of all workers."""
+    port = free_port()
+    with serving("--workers", count, METRICS_PORT=str(port)) as (_, url):
+        own = f"http://127.0.0.1:{port}"
+        assert get(url + ASK).status_code == 200
+        wait_until(lambda: value(own, "personalize_requests_total") == 1, "the request's count")
+        assert get(f"{url}/metrics").status_code == 404
+        assert get(f"{own}/livez").status_code == 404
+
+
+def test_a_port_that_is_taken_is_told_by_its_setting() -> None:
+    """In one sentence, with the status of a wrong setting."""
+    with serving() as (_, url):
+        taken = url.rpartition(":")[2]
+        with personalize("serve", "--port", "0", environment=away(METRICS_PORT=taken)) as second:
+            assert second.process.wait(20) == 2
+            wait_until(lambda: "Choose another with PERSONALIZE_METRICS_PORT." in second.output, "the sentence")
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_service_that_leaves_says_so_and_goes_on_answering(count: str) -> None:
+    """For the delay; a second signal ends it at once, with status 0."""
+    with serving("--workers", count, DRAIN_DELAY="15s") as (run, url):
+        run.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: get(f"{url}/readyz").status_code == 503, "a service that is not ready any more")
+        assert get(f"{url}/readyz").json() == {"status": "draining"}
+        assert get(f"{url}/livez").status_code == 200
+        assert get(url + ASK).status_code == 200
+        for pid in workers(run) or [run.process.pid]:
+            os.kill(pid, signal.SIGTERM)
+        assert run.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_hangup_loads_recipes_again_in_every_worker(count: str, tmp_path: Path) -> None:
+    """What is broken is told and the last good ones go on; no counter falls, and no process is replaced."""
+    recipe = tmp_path / "own.py"
+    text = "from personalize import recipe\n\n\n@recipe('own', access='public')\ndef own() -> int:\n    return {}\n"
+    recipe.write_text(text.format(1), encoding="utf-8")
+    with serving("--workers", count, RECIPES=str(recipe)) as (run, url):
+        wait_until(lambda: value(url, "personalize_workers") == int(count), "all workers")
+        before = workers(run)
+        ask = f"{url}/api/own?user_id=u"
+        assert get(ask).json()["data"] == 1
+
+        def reloaded(event: str) -> None:
+            run.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: run.output.count(f'"event": "{event}"') >= int(count), f"{count} times {event}")
+
+        recipe.write_text(text.format("one +"), encoding="utf-8")
+        reloaded("edit_refused")
+        assert get(ask).json()["data"] == 1
+        recipe.write_text(text.format(2222), encoding="utf-8")
+        reloaded("edit_served")
+        assert {get(ask).json()["data"] for _ in range(10)} == {2222}
+        assert workers(run) == before
+        wait_until(lambda: value(url, "personalize_requests_total", recipe="own") == 12, "the counts")

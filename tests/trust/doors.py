@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from personalize.registry import AnyRecipe
 from personalize.web.docs import FILES
 
-OPEN = {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)}
+OPEN = {"/livez", "/readyz", "/status", "/metrics", "/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)}
 """Routes that tell nothing about anybody, and so may be asked by everybody."""
 
 ERASING = {"/api/profiles"}
