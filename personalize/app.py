@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from personalize import registry
 from personalize.cache.entry import Ages
@@ -33,14 +35,17 @@ from personalize.profile_api.token import AccessToken
 from personalize.providers.fetch import new_client
 from personalize.providers.fixed import Fixed
 from personalize.providers.plugins import load_providers
+from personalize.providers.poll import Polled
 from personalize.providers.posts import posts_from
 from personalize.providers.products import products_from
 from personalize.providers.variants import EXAMPLE, variants_from
 from personalize.registry import Registry
 from personalize.settings import Settings
-from personalize.telemetry import logs
+from personalize.telemetry import exposition, logs
+from personalize.telemetry.exposition import Exposition
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.telemetry.pulse import Pulse
 from personalize.trust.access import Callers
 from personalize.trust.addresses import Proxies
 from personalize.trust.identity import IdentityTokens
@@ -49,6 +54,7 @@ from personalize.trust.keys import ApiKeys
 from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
 from personalize.trust.signature import Signatures
+from personalize.web.access_log import AccessLog, Answers
 from personalize.web.clients import Clients
 from personalize.web.console import Console
 from personalize.web.desk import Desk
@@ -57,7 +63,7 @@ from personalize.web.fragments import Fragments
 from personalize.web.lane import ShortLane
 from personalize.web.middleware import Cors, LastLine, RequestIds
 from personalize.web.openapi import document
-from personalize.web.operations import Operations
+from personalize.web.operations import Numbers, Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
@@ -82,6 +88,9 @@ def create_app(
     recipes: Registry | None = None,
     transport: Transport | None = None,
     clock: Callable[[], float] = time.monotonic,
+    metrics: Metrics | None = None,
+    shown: Exposition | None = None,
+    leaving: Callable[[], bool] = lambda: False,
 ) -> Application:
     """Return the service as an ASGI application.
 
@@ -90,6 +99,9 @@ def create_app(
         recipes: those that the settings name, if they are loaded already.
         transport: carries requests to the Profile API in place of the pool, in a test.
         clock: the time in seconds by which clients' limits are reckoned.
+        metrics: what counts; where an application follows another one, that one's, for a counter never falls.
+        shown: shows the metrics at `/metrics`, in place of those of this process alone.
+        leaving: whether the process was told to go.
 
     Raises:
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
@@ -97,9 +109,10 @@ def create_app(
         SettingsError: a setting is of no installed provider, or an override of no recipe.
         ConfigurationError: several processes are pushed changes, and could not tell each other.
     """
-    metrics = Metrics(CollectorRegistry())
+    metrics = metrics or Metrics(CollectorRegistry())
     recipes = recipes or load_recipes(settings)
-    warm = WarmAnswers(Tallies(metrics), browser_ttl=settings.browser_ttl)
+    access_log = AccessLog(settings.logged_share, _pseudonyms(settings))
+    warm = WarmAnswers(Tallies(metrics), access_log, browser_ttl=settings.browser_ttl)
     parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)
     rules = id_rules(settings)
     tokens = IdentityTokens(settings.identity_keys, audience=settings.identity_audience, rules=rules)
@@ -119,19 +132,28 @@ def create_app(
     webhook = _webhook(settings, parts, erasure, desk)
     console = _console(settings, desk, fragments, parts)
     described = document(recipes, desk.rules, webhook=webhook is not None)
+    operations = Operations(leaving, version("personalize"), parts.states)
+    numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
+    table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
     app = Starlette(
-        routes=routes(one, many, ErasureAnswers(desk, erasure), webhook, console, Operations(metrics), described),
+        routes=table,
         middleware=[
             Middleware(ShortLane, answers=warm),
+            Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes, warm, webhook),
+        lifespan=_lifespan(parts, recipes, warm, webhook, Pulse(metrics, version=version("personalize"))),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
+
+
+def create_metrics_app(shown: Exposition) -> Application:
+    """Return what shows the metrics alone, for a port of their own."""
+    return Starlette(routes=[Route("/metrics", Numbers(shown).metrics, methods=["GET"])])
 
 
 def load_recipes(settings: Settings) -> Registry:
@@ -177,6 +199,15 @@ class Parts:
     profiles: Profiles
     providers: Mapping[str, ItemProvider]
     contexts: tuple[AbstractAsyncContextManager[object], ...]
+
+    def states(self) -> Mapping[str, str]:
+        """Return how each dependency is, in words that tell nothing of where it is."""
+        connection = self.profiles.connection
+        return {
+            "profile_api": self.profiles.guard.state,
+            "redis": "not configured" if connection is None else connection.state,
+            **{name: one.state for name, one in self.providers.items() if isinstance(one, Polled)},
+        }
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Engine]:
@@ -228,9 +259,13 @@ def cached_profiles(
     """
     token, pseudonyms = access_token(settings), _pseudonyms(settings)
     space = pseudonyms("spaces", settings.space_id)
+    if settings.redis_url is not None and settings.hash_key is None:
+        logs.hash_key_derived()
     client = profile_client(settings, token, metrics, transport)
     connection = _connection(settings, metrics)
-    budget = Budget(connection, name=space, rate=settings.rate_limit, fleet_size=settings.fleet_size or 1)
+    budget = Budget(
+        connection, name=space, rate=settings.rate_limit, metrics=metrics, fleet_size=settings.fleet_size or 1
+    )
     guard = Guard(budget, metrics=metrics, reread_token=token.reread)
     source = CachedSource(
         SectionReader(client, guard),
@@ -297,8 +332,6 @@ def _pseudonyms(settings: Settings) -> Pseudonyms:
     if settings.hash_key is not None:
         # With the space, for staging and production may share both a key and a Redis.
         return Pseudonyms(f"{settings.hash_key.get_secret_value()}\0{settings.space_id}".encode())
-    if settings.redis_url is not None:
-        logs.hash_key_derived()
     return Pseudonyms.of_space(settings.space_id)
 
 
@@ -377,7 +410,7 @@ def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts)
     return Console(desk, fragments, parts.providers, vitals, open_to_all=settings.console == "open")
 
 
-def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None) -> Lifespan:
+def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None, pulse: Pulse) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -388,6 +421,7 @@ def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webho
             if webhook is not None:
                 await stack.enter_async_context(webhook.inbox.opened())
             await stack.enter_async_context(warm.tallies.flushing())
+            await stack.enter_async_context(pulse.beating())
             logs.service_started(len(recipes))
             yield
 

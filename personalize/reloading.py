@@ -1,9 +1,13 @@
-"""Serving while recipes are edited: an edit makes a new application, a broken one leaves the last good one serving."""
+"""Serving while recipes are edited: an edit makes a new application, a broken one leaves the last good one serving.
+
+A hangup, by which an operator asks for the same, counts as an edit.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from signal import SIGHUP
 
 from starlette.applications import Starlette
 from starlette.routing import Router
@@ -24,16 +28,17 @@ class Reloading:
     Args:
         first: the application as it was made at the start.
         make: returns one of what the files say now; raises what is wrong with them.
-        edits: yields whenever they say something else.
+        edits: each yields whenever they say something else, or may do so.
     """
 
     def __init__(
-        self, first: Starlette, make: Callable[[], Starlette], edits: Callable[[], AsyncIterator[object]]
+        self, first: Starlette, make: Callable[[], Starlette], *edits: Callable[[], AsyncIterator[object]]
     ) -> None:
         self._make = make
         self._edits = edits
         self._current = _Opened(first)
         self._outer = Router(lifespan=self._lifespan)
+        self._making = asyncio.Lock()
         self._living: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,13 +48,14 @@ class Reloading:
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         await self._open(self._current)
-        following = asyncio.create_task(self._follow(), name="edits")
+        following = [asyncio.create_task(self._follow(one), name="edits") for one in self._edits]
         try:
             yield
         finally:
-            following.cancel()
+            for one in following:
+                one.cancel()
             self._current.retire()
-            await asyncio.gather(following, *self._living, return_exceptions=True)
+            await asyncio.gather(*following, *self._living, return_exceptions=True)
 
     async def _open(self, one: "_Opened") -> None:
         """Open an application; raise what keeps it from that."""
@@ -59,24 +65,29 @@ class Reloading:
         living.add_done_callback(self._living.discard)
         await opened
 
-    async def _follow(self) -> None:
-        """Replace the application with every edit.
+    async def _follow(self, edits: Callable[[], AsyncIterator[object]]) -> None:
+        """Replace the application with every edit."""
+        async for _ in edits():
+            async with self._making:
+                await self._replace()
+
+    async def _replace(self) -> None:
+        """Put a new application in place of the present one.
 
         An edit is foreign code in the making, and so are the providers that are opened with it: whatever it raises,
         the last good application goes on.
         """
-        async for _ in self._edits():
-            try:
-                edited = _Opened(self._make())
-                await self._open(edited)
-            except ConfigurationError as error:
-                logs.edit_refused(str(error))
-            except Exception as error:  # noqa: BLE001 -- the boundary
-                logs.edit_broke(error)
-            else:
-                self._current.retire()
-                self._current = edited
-                logs.edit_served()
+        try:
+            edited = _Opened(self._make())
+            await self._open(edited)
+        except ConfigurationError as error:
+            logs.edit_refused(str(error))
+        except Exception as error:  # noqa: BLE001 -- the boundary
+            logs.edit_broke(error)
+        else:
+            self._current.retire()
+            self._current = edited
+            logs.edit_served()
 
 
 class _Opened:
@@ -115,6 +126,19 @@ class _Opened:
     def _look(self) -> None:
         if self._retired and not self._under_way:
             self._done.set()
+
+
+async def hangups() -> AsyncIterator[None]:
+    """Yield whenever this process is sent SIGHUP, which then ends it no more; several at once may count as one."""
+    hung_up, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(SIGHUP, hung_up.set)
+    try:
+        while True:
+            await hung_up.wait()
+            hung_up.clear()
+            yield
+    finally:
+        loop.remove_signal_handler(SIGHUP)
 
 
 async def edits(files: Callable[[], Iterable[Path]]) -> AsyncIterator[set[FileChange]]:

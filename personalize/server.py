@@ -2,26 +2,30 @@
 
 import asyncio
 import errno
+import math
 import resource
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from prometheus_client import CollectorRegistry
 
-from personalize.app import Application, create_app, load_recipes
+from personalize import supervision
+from personalize.app import Application, create_app, create_metrics_app, load_recipes
+from personalize.draining import DrainingServer, QuietServer
 from personalize.errors import ConfigurationError
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
-from personalize.reloading import Reloading, edits
-from personalize.settings import Settings
-from personalize.telemetry import logs
+from personalize.reloading import Reloading, edits, hangups
+from personalize.settings import Settings, renewed
+from personalize.telemetry import exposition, logs
+from personalize.telemetry.metrics import Metrics
 
 ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
@@ -33,7 +37,7 @@ FILES_BESIDE = 300
 """Files that a process may open beside its callers' connections: those to Segment and Redis, feeds, its own."""
 
 DRAIN_SECONDS = 20
-"""What requests under way are given when the service is told to stop."""
+"""What a process is given when it is told to stop, for saying so and for the requests that are under way."""
 
 
 def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
@@ -80,30 +84,96 @@ class Service:
         self._settings = settings
         self._workers = workers
         self._bounds = bounds
-        self.recipes = load_recipes(settings)
+        self._leaving = threading.Event()
         # With several workers each makes its own application, and this one has told what is wrong.
-        self._app = _application(settings, self.recipes)
+        self._replica = _Replica(settings, self._leaving)
+
+    @property
+    def recipes(self) -> Registry:
+        """The recipes that are served."""
+        return self._replica.recipes
 
     def run(self, listener: socket.socket, *, reload: bool = False) -> None:
-        """Answer requests until told to stop by SIGTERM or SIGINT; with `reload`, as the recipes are edited."""
-        bounds = _fitting(self._bounds)
-        if reload:
-            run(Reloading(self._app, self._edited, partial(edits, self._files)), listener, bounds)
-        elif self._workers == 1:
-            run(self._app, listener, bounds)
-        else:
-            make = partial(_application, self._settings)
-            config = _config(make, bounds, factory=True, workers=self._workers)
-            Multiprocess(config, sockets=[listener]).run()
+        """Answer requests until told to stop by SIGTERM or SIGINT; with `reload`, as the recipes are edited.
 
-    def _edited(self) -> Application:
-        self.recipes = load_recipes(self._settings)
-        return _application(self._settings, self.recipes)
+        SIGHUP loads the recipes and the access token's file again.
+
+        Raises:
+            ConfigurationError: the metrics' own port is not to be had, or no worker can start.
+        """
+        bounds, host = _fitting(self._bounds), listener.getsockname()[0]
+        with ExitStack() as stack:
+            directory = stack.enter_context(supervision.directory()) if self._workers > 1 else None
+            if self._settings.metrics_port is not None:
+                option = "PERSONALIZE_METRICS_PORT"
+                own = stack.enter_context(bind(host, self._settings.metrics_port, option=option))
+                stack.enter_context(companion(create_metrics_app(self._shown(directory)), own))
+            if directory is None:
+                self._alone(listener, bounds, reload=reload)
+            else:
+                self._together(listener, bounds, directory)
+
+    def _alone(self, listener: socket.socket, bounds: Bounds, *, reload: bool) -> None:
+        app, delay = self._replica.reloading(edited=reload), self._settings.drain_delay
+        DrainingServer(_config(app, bounds, drain_delay=delay), self._leaving, delay).run([listener])
+
+    def _together(self, listener: socket.socket, bounds: Bounds, directory: Path) -> None:
+        make, delay = partial(_replicated, self._settings, directory), self._settings.drain_delay
+        config = _config(make, bounds, factory=True, workers=self._workers, drain_delay=delay)
+        supervision.Workers(config, listener, directory, delay=delay).run()
+
+    def _shown(self, directory: Path | None) -> exposition.Exposition:
+        if directory is None:
+            return exposition.of_process(self._replica.metrics.registry)
+        return exposition.of_workers(directory)
+
+
+class _Replica:
+    """What makes the applications of one process: one at the start, and others when it is told to load anew.
+
+    Args:
+        settings: what the deployment says about itself.
+        leaving: set when the process is told to go.
+        counted_in: where several processes count, if they do.
+    """
+
+    def __init__(self, settings: Settings, leaving: threading.Event, counted_in: Path | None = None) -> None:
+        logs.configure(settings.log_format)
+        self.metrics = Metrics(CollectorRegistry())
+        self._settings = settings
+        self._leaving = leaving
+        self._shown = None if counted_in is None else exposition.of_workers(counted_in)
+        self.recipes = load_recipes(settings)
+        self._first = self._application(settings)
+
+    def reloading(self, *, edited: bool = False) -> Reloading:
+        """Return what serves the newest of the applications: with `edited`, also when recipes' files are edited."""
+        again: list[Callable[[], AsyncIterator[object]]] = [hangups]
+        if edited:
+            again.append(partial(edits, self._files))
+        return Reloading(self._first, self._again, *again)
+
+    def _again(self) -> Application:
+        settings = renewed(self._settings)
+        self.recipes = load_recipes(settings)
+        return self._application(settings)
+
+    def _application(self, settings: Settings) -> Application:
+        return create_app(
+            settings, recipes=self.recipes, metrics=self.metrics, shown=self._shown, leaving=self._leaving.is_set
+        )
 
     def _files(self) -> Iterator[Path]:
         """Yield what may be edited under the running service: recipes in files, and their templates."""
         yield from files_of(self._settings.recipes)
         yield from (recipe.template for recipe in self.recipes.values() if recipe.template)
+
+
+def _replicated(settings: Settings, counted_in: Path, leaving: threading.Event) -> Reloading:
+    """Return what a worker serves, with the token that is in its file by now: it may replace one that died."""
+    with suppress(ConfigurationError):
+        settings = renewed(settings)
+    return _Replica(settings, leaving, counted_in).reloading()
 
 
 @contextmanager
@@ -124,26 +194,6 @@ def run(app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None) -> 
     QuietServer(_config(app, bounds)).run([listener])
 
 
-class QuietServer(uvicorn.Server):
-    """A server whose process ends with status 0 when it is told to stop, as supervisors and `make` expect.
-
-    uvicorn would raise the signal again once it has drained, and so end with 143 or a traceback.
-    """
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle signals as uvicorn does, then forget them."""
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()
-
-
-def _application(settings: Settings, recipes: Registry | None = None) -> Application:
-    """Return the service of one process."""
-    logs.configure(settings.log_format)
-    return create_app(settings, recipes=recipes)
-
-
 def _fitting(bounds: Bounds) -> Bounds:
     """Return bounds whose connections this process, and those that it starts, may open; each is an open file."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -155,7 +205,12 @@ def _fitting(bounds: Bounds) -> Bounds:
 
 
 def _config(
-    app: ASGIApp | Callable[[], ASGIApp], bounds: Bounds | None = None, *, factory: bool = False, workers: int = 1
+    app: ASGIApp | Callable[..., ASGIApp],
+    bounds: Bounds | None = None,
+    *,
+    factory: bool = False,
+    workers: int = 1,
+    drain_delay: float = 0.0,
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -172,5 +227,5 @@ def _config(
         server_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS - math.ceil(drain_delay),
     )

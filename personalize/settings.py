@@ -140,6 +140,16 @@ def _id_type(name: str) -> str:
     return name
 
 
+def _access_log(text: str) -> str:
+    """Return which answers are logged, if that can be told."""
+    word, colon, share = text.partition(":")
+    if colon and word == "sampled" and re.fullmatch(r"0?\.\d+|1(\.0*)?|0", share):
+        return text
+    if colon or word not in {"problems", "all"}:
+        raise ValueError("write `problems`, `all`, or `sampled:` and a share like 0.01")
+    return text
+
+
 def _network(text: str) -> str:
     """Return an address or a network as a network: `10.0.0.1` is `10.0.0.1/32`."""
     try:
@@ -302,9 +312,26 @@ class Settings(BaseModel):
     browser_ttl: Annotated[Seconds, Field(ge=0, le=86400, description="For how long a browser may keep an answer.")] = (
         60.0
     )
+    metrics_port: Annotated[
+        int | None, Field(ge=1, le=MAX_PORT, description="A port of its own for `/metrics`; unset: on the main port.")
+    ] = None
+    drain_delay: Annotated[
+        Seconds,
+        Field(ge=0, le=15, description="After SIGTERM `/readyz` says 503 for so long before connections are closed."),
+    ] = 5.0
+    access_log: Annotated[
+        Annotated[str, AfterValidator(_access_log)],
+        Field(description="Answers that are logged: `problems`, `all`, or problems and a share (`sampled:0.01`)."),
+    ] = "problems"
     log_format: Annotated[
         Literal["console", "json"], Field(description="Log lines for collectors (`json`) or people (`console`).")
     ] = "json"
+
+    @property
+    def logged_share(self) -> float:
+        """Of the answers that are as they should be, how many are logged, from 0 to 1."""
+        word, _, share = self.access_log.partition(":")
+        return float(share or (word == "all"))
 
     def effective(self) -> Iterator[tuple[str, str, str]]:
         """Yield each setting's name, its value with secrets masked, and what it is for."""
@@ -354,6 +381,22 @@ def load(
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def renewed(settings: Settings) -> Settings:
+    """Return settings with the access token that is in its file by now.
+
+    Raises:
+        SettingsError: there is none in it.
+    """
+    if settings.access_token_file is None:
+        return settings
+    problems: list[str] = []
+    name = f"{PREFIX}ACCESS_TOKEN"
+    token = _read({f"{name}_FILE": str(settings.access_token_file)}, problems).get(name)
+    if problems or not token:
+        raise SettingsError(problems or [f"{name}_FILE: the file is empty."])
+    return settings.model_copy(update={"access_token": SecretStr(token)})
 
 
 def _read(named: Mapping[str, str], problems: list[str]) -> dict[str, str]:

@@ -36,8 +36,9 @@ class Running:
 
 @contextmanager
 def personalize(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Run a command of the service with these settings and no others of its name."""
-    with running([PYTHON, "-m", "personalize", *arguments], environment=environment) as process:
+    """Run a command of the service with these settings and no others of its name; it leaves without delay."""
+    settings = {"PERSONALIZE_DRAIN_DELAY": "0s", **(environment or {})}
+    with running([PYTHON, "-m", "personalize", *arguments], environment=settings) as process:
         yield process
 
 

@@ -66,6 +66,7 @@ class Inbox:
         if self._waiting + size > MAX_WAITING_BYTES:
             return False
         self._waiting += size
+        self._metrics.webhook_waiting.inc(len(notices))
         self._calls.put_nowait(_Call(notices, size))
         return True
 
@@ -94,6 +95,7 @@ class Inbox:
             finally:
                 work.cancel()
             self._waiting -= call.size
+            self._metrics.webhook_waiting.dec(len(call.notices))
             self._calls.task_done()
             if (error := work.exception()) is not None:
                 logs.webhook_broke(error)

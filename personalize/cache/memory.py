@@ -74,7 +74,7 @@ class MemoryStore:
         self._dropped: dict[str, float] = {}
         self._dropped_before = float("-inf")
         self._said: LRUCache[str, Mapping[str, float]] = LRUCache(MAX_SAID_OF)
-        metrics.memory_bytes.set_function(lambda: self._entries.currsize)
+        metrics.watch(metrics.memory_bytes, lambda: self._entries.currsize)
 
     def read(self, key: str, name: SectionName) -> Kept | None:
         """Return a section of a profile, if it is here."""

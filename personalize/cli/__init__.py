@@ -2,7 +2,7 @@
 
 import typer
 
-from personalize.cli import config, drafting, inspecting, listing, minting, purging, serving, trying
+from personalize.cli import config, drafting, inspecting, listing, minting, probing, purging, serving, trying
 from personalize.errors import ConfigurationError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(inspecting.profile)
 app.command()(purging.purge)
 app.command()(minting.token)
 app.command()(config.check_config)
+app.command()(probing.health)
 
 
 def main() -> None:

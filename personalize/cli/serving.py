@@ -160,6 +160,7 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "IDENTITY_KEYS": f"{SANDBOX_KEY_NAME}:{SANDBOX_IDENTITY_SECRET}",
             PREFIX + "BROWSER_TTL": "0s",
             PREFIX + "CONSOLE": "open",
+            PREFIX + "DRAIN_DELAY": "0s",
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "POSTS_URL": f"{url}/blog/feed.xml",
             PREFIX + "PRIVATE_FEEDS": "true",  # it is on loopback

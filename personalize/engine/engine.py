@@ -200,7 +200,8 @@ class Engine:
     async def _run(self, recipe: AnyRecipe, arguments: Mapping[str, object], deadline: float) -> Raw:
         lane = self._lanes.setdefault(recipe.name, Lane(recipe.name, recipe.answer))
         until = max(deadline, asyncio.get_running_loop().time() + RECIPE_SECONDS)
-        return await lane.run(arguments, until)
+        with self._metrics.recipe_seconds.labels(recipe.name).time():
+            return await lane.run(arguments, until)
 
     def _report(self, recipe: AnyRecipe, error: RecipeFailed) -> None:
         self._metrics.recipe_failures.labels(recipe.name, error.reason).inc()

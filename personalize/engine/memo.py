@@ -46,7 +46,7 @@ class Memo:
         self._closed_until = -math.inf
         self._hits = metrics.memo_reads.labels("hit")
         self._misses = metrics.memo_reads.labels("miss")
-        metrics.memo_bytes.set_function(lambda: self._answers.currsize)
+        metrics.watch(metrics.memo_bytes, lambda: self._answers.currsize)
 
     def read(self, key: bytes) -> Raw | None:
         """Return the answer that was kept under a key, if it is still here."""

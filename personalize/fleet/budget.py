@@ -8,10 +8,11 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from personalize.fleet.script import Script
 from personalize.ports import Priority
+from personalize.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from personalize.fleet.connection import Connection
@@ -52,6 +53,10 @@ PAUSE = Script(
     """
 )
 """Let nobody send for a while; milliseconds of the pause, which is only ever lengthened."""
+
+
+Source: TypeAlias = Literal["fleet", "own"]
+"""Who said whether a call may go out: Redis for all, or the process alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Budget:
         connection: the fleet's connection; without one a process has its static share.
         name: whose budget it is, for its keys.
         rate: calls a second of the whole fleet.
+        metrics: shows the rate and counts what is asked of it.
         fleet_size: processes that share it while Redis is away.
         clock: a monotonic time in seconds.
     """
@@ -127,10 +133,13 @@ class Budget:
         *,
         name: str,
         rate: float,
+        metrics: Metrics,
         fleet_size: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
+        self._metrics = metrics
+        metrics.budget_rate.set(rate)
         self._keys = [f"personalize:{{budget:{name}}}:tat", f"personalize:{{budget:{name}}}:pause"]
         self._whole = Bucket(rate, BURST)
         self._share = Bucket(_share(rate, fleet_size), max(1.0, BURST / fleet_size))
@@ -140,18 +149,25 @@ class Budget:
 
     async def take(self, priority: Priority) -> Grant:
         """Return whether a call may go out now."""
+        source, grant = await self._taken(priority)
+        outcome = "paused" if grant.paused else "short" if grant.wait else "granted"
+        self._metrics.budget_asks.labels(source, outcome).inc()
+        return grant
+
+    async def _taken(self, priority: Priority) -> tuple[Source, Grant]:
+        """Return who answered, and what."""
         if (paused := self._paused()) is not None:
-            return paused
+            return "own", paused
         grant = await self._asked(priority)
         if (paused := self._paused()) is not None:  # since Redis was asked
-            return paused
+            return "own", paused
         if grant is None:
-            return self._own(priority)
+            return "own", self._own(priority)
         if grant.paused:
             self._pause_here(grant.wait)
         elif grant.wait == 0:
             self._share_tat = self._share.charge(self._share_tat, self._clock())  # no second burst when Redis goes away
-        return grant
+        return "fleet", grant
 
     async def pause(self, seconds: float) -> None:
         """Let nobody of the fleet send for so long; no shorter than another pause."""

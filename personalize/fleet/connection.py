@@ -91,6 +91,11 @@ class Connection:
         """Whether operations are skipped at the moment."""
         return self._skip.away
 
+    @property
+    def state(self) -> str:
+        """How Redis is, as far as the last operations tell."""
+        return "away: left alone for a second at a time" if self.away else "answers, or was not asked yet"
+
     def listener(self, limits: Limits) -> Redis:
         """Return a client of the same Redis for listening, with limits of its own."""
         return self._address.listener(limits)

@@ -26,6 +26,12 @@ class Acceptance:
         self._metrics = metrics
         self._gate = Gate(PROBE_SECONDS, clock)
         self._rejected = False
+        metrics.access_token_rejected.set(0)  # whatever one before it thought
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing is known against the token."""
+        return not self._rejected
 
     def admits(self) -> bool:
         """Whether a call may be sent now: nothing is known against the token, or a probe is due."""

@@ -32,6 +32,12 @@ class Breaker:
         self._metrics = metrics
         self._gate = Gate(PROBE_SECONDS, clock)
         self._failures = 0
+        metrics.breaker_open.set(0)  # whatever one before it thought
+
+    @property
+    def open(self) -> bool:
+        """Whether calls are sent as probes only."""
+        return self._gate.barred
 
     def admits(self) -> bool:
         """Whether a call may be sent now: the breaker is closed, or a probe is due."""
@@ -56,6 +62,7 @@ class Breaker:
         if self._failures == FAILURES:
             self._gate.bar()
             self._metrics.breaker_open.set(1)
+            self._metrics.breaker_openings.inc()
             logs.breaker_opened()
 
     def _succeeded(self) -> None:

@@ -69,9 +69,18 @@ class Guard:
         self._acceptance = Acceptance(reread_token, metrics=metrics, clock=clock)
         self._breaker = Breaker(metrics=metrics, clock=clock)
         self._line = Line(budget, clock)
-        self._pauses = Pauses(budget, clock, random)
+        self._pauses = Pauses(budget, clock, random, metrics=metrics)
         self._retries = RetryBudget()
         self._under_way = 0
+
+    @property
+    def state(self) -> str:
+        """How the Profile API is, as far as its last answers tell."""
+        if not self._acceptance.accepted:
+            return "refuses the access token"
+        if self._breaker.open:
+            return "keeps failing, and is tried every few seconds"
+        return "paused: its rate limit is spent" if self._pauses.lasting else "answers, or was not asked yet"
 
     async def run(self, call: Call[T], errand: Errand) -> T:
         """Return what a call returns.

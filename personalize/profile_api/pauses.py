@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from personalize.errors import RateLimited
 from personalize.profile_api.budget import RateBudget
 from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
 
 LONGEST_SECONDS = 60.0
 """However long an answer says; so long the rate limit's own window may be at most."""
@@ -24,15 +25,24 @@ class Pauses:
         budget: the fleet's.
         clock: the time in seconds.
         random: a number from 0 to 1.
+        metrics: counts the pauses.
     """
 
-    def __init__(self, budget: RateBudget, clock: Callable[[], float], random: Callable[[], float]) -> None:
+    def __init__(
+        self, budget: RateBudget, clock: Callable[[], float], random: Callable[[], float], *, metrics: Metrics
+    ) -> None:
+        self._metrics = metrics
         self._budget = budget
         self._clock = clock
         self._random = random
         self._refusals = 0
         self._began_at = float("-inf")
         self._until = float("-inf")
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a pause that began here is not over."""
+        return self._clock() < self._until
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -56,6 +66,7 @@ class Pauses:
         seconds = asked or self._backoff()
         self._refusals += 1
         self._began_at, self._until = now, now + seconds
+        self._metrics.upstream_pauses.inc()
         logs.profile_api_paused(seconds)
         await self._budget.pause(seconds)
 

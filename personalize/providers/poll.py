@@ -66,10 +66,18 @@ class Polled(Generic[T]):
     def __post_init__(self) -> None:
         self._items = self.empty
         self._task: asyncio.Task[None] | None = None
+        self._loaded_at: float | None = None
 
     def items(self) -> T:
         """Return the items of the last good load."""
         return self._items
+
+    @property
+    def state(self) -> str:
+        """What there is, and how old that is."""
+        if self._loaded_at is None:
+            return "not loaded yet"
+        return f"{len(self._items)} items, loaded {max(0.0, self.clock() - self._loaded_at):.0f} s ago"
 
     async def __aenter__(self) -> Self:
         self.metrics.provider_failures.labels(self.name)  # from 0, so that a first failure is an increase
@@ -124,7 +132,8 @@ class Polled(Generic[T]):
         if loaded.problems:
             self._failed(*loaded.problems)
         else:
-            self.metrics.provider_loaded.labels(self.name).set(self.clock())
+            self._loaded_at = self.clock()
+            self.metrics.provider_loaded.labels(self.name).set(self._loaded_at)
 
     def _failed(self, *reasons: str) -> None:
         for reason in reasons:

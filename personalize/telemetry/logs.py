@@ -9,6 +9,7 @@ import math
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Literal
 
 import structlog
@@ -42,7 +43,11 @@ REPEAT_SECONDS = 10.0
 
 MAX_TOLD = 1000
 
-_told: dict[tuple[str, str], tuple[float, int]] = {}
+LINES_ALIKE = 100
+"""Lines about answers alike that are told in that time: who looks for one may need more than the first."""
+
+_told: dict[tuple[str, str], tuple[float, int, int]] = {}
+"""Of an event: since when, how many lines, and how often it was only counted."""
 
 
 def tell_anew() -> None:
@@ -50,17 +55,27 @@ def tell_anew() -> None:
     _told.clear()
 
 
-def _sparingly(event: str, what: str) -> dict[str, int] | None:
-    """Return what a repeated event adds to its line, or `None` while it is only counted."""
+def _sparingly(event: str, what: str, lines: int = 1) -> dict[str, int] | None:
+    """Return what a repeated event adds to its line, or `None` once it has had its lines and is only counted."""
     now = time.monotonic()
-    told_at, count = _told.get((event, what), (-math.inf, 0))
-    if now - told_at < REPEAT_SECONDS:
-        _told[event, what] = told_at, count + 1
-        return None
+    since, told, held = _told.get((event, what), (-math.inf, 0, 0))
+    if now - since < REPEAT_SECONDS:
+        _told[event, what] = (since, told + 1, held) if told < lines else (since, told, held + 1)
+        return {} if told < lines else None
     if len(_told) >= MAX_TOLD:
         _told.clear()
-    _told[event, what] = now, 0
-    return {"repeated": count} if count else {}
+    _told[event, what] = now, 1, 0
+    return {"repeated": held} if held else {}
+
+
+def summarise() -> None:
+    """Tell how often what has been told long enough ago has happened since."""
+    now = time.monotonic()
+    over = [one for one, (since, _, _) in _told.items() if now - since >= REPEAT_SECONDS]
+    for event, what in over:
+        _, _, held = _told.pop((event, what))
+        if held:
+            _log.warning("event_repeated", of=event, what=what, count=held)
 
 
 def service_started(recipes: int) -> None:
@@ -88,9 +103,18 @@ def edit_broke(error: BaseException) -> None:
     _log.error("edit_broke", **_described(error))
 
 
+def worker_replaced(status: int) -> None:
+    """A worker had died or did not answer any more (negative: the signal that ended it): a new one takes its place."""
+    more = _sparingly("worker_replaced", str(status))
+    if more is not None:
+        _log.error("worker_replaced", status=status, **more)
+
+
 def recipe_failed(recipe: str, where: str, reason: str, error: BaseException | None = None) -> None:
     """A recipe raised, overran or returned something else than it declared; its default was answered if it has one."""
-    _log.error("recipe_failed", recipe=recipe, declared=where, reason=reason, **_described(error))
+    more = _sparingly("recipe_failed", f"{recipe} {reason}")
+    if more is not None:
+        _log.error("recipe_failed", recipe=recipe, declared=where, reason=reason, **_described(error), **more)
 
 
 def profile_read_failed(section: str, error: Exception) -> None:
@@ -102,7 +126,9 @@ def profile_read_failed(section: str, error: Exception) -> None:
 
 def profile_read_broke(section: str, error: BaseException) -> None:
     """A read of the Profile API ended in an unexpected exception: a defect of the service."""
-    _log.error("profile_read_broke", section=section, **_described(error))
+    more = _sparingly("profile_read_broke", f"{section} {type(error).__name__}")
+    if more is not None:
+        _log.error("profile_read_broke", section=section, **_described(error), **more)
 
 
 def breaker_opened() -> None:
@@ -139,7 +165,9 @@ def request_refused(status: int) -> None:
 
 def cache_write_broke(error: BaseException) -> None:
     """A tier could not take a section for an unexpected exception: a defect of the service."""
-    _log.error("cache_write_broke", **_described(error))
+    more = _sparingly("cache_write_broke", type(error).__name__)
+    if more is not None:
+        _log.error("cache_write_broke", **_described(error), **more)
 
 
 def redis_away(operation: str, error: Exception) -> None:
@@ -234,9 +262,29 @@ def call_dropped(route: str, reason: str) -> None:
     _log.warning("call_dropped", route=route, reason=reason)
 
 
+def request_answered(
+    method: str,
+    route: str,
+    status: int,
+    *,
+    request_id: str,
+    milliseconds: float,
+    known: Mapping[str, str | None],
+    sparingly: bool,
+) -> None:
+    """A request was answered: the template of its route, its visitor as a keyed hash, never what it asked."""
+    more = _sparingly("request_answered", f"{route} {status} {known['outcome']}", LINES_ALIKE) if sparingly else {}
+    if more is not None:
+        told = {name: value for name, value in known.items() if value is not None}
+        facts = {"method": method, "route": route, "status": status, "milliseconds": milliseconds}
+        _log.info("request_answered", request_id=request_id, **facts, **told, **more)
+
+
 def answer_failed(request_id: str, error: BaseException) -> None:
     """A request ended in an unexpected exception: a defect of the service."""
-    _log.error("answer_failed", request_id=request_id, **_described(error))
+    more = _sparingly("answer_failed", type(error).__name__)
+    if more is not None:
+        _log.error("answer_failed", request_id=request_id, **_described(error), **more)
 
 
 def _described(error: BaseException | None) -> dict[str, str]:

@@ -1,4 +1,10 @@
-"""Every metric, on a registry that is passed in. Labels are bounded: recipe names, routes and outcome words."""
+"""Every metric, on a registry that is passed in. Labels are bounded: recipe names, routes and outcome words.
+
+A gauge says how those of several workers are told as one: added up where each has its own part, else the worst of those
+that live.
+"""
+
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -15,12 +21,26 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._watched: dict[Gauge, Callable[[], float]] = {}
         self.requests = Counter(
             "personalize_requests_total", "Answers, by recipe and outcome.", ["recipe", "outcome"], registry=registry
+        )
+        self.http_responses = Counter(
+            "personalize_http_responses_total",
+            "Answers of every route, by its template and the status.",
+            ["route", "status"],
+            registry=registry,
         )
         self.request_seconds = Histogram(
             "personalize_request_seconds",
             "Time from a request's parameters to its answer.",
+            ["recipe"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.recipe_seconds = Histogram(
+            "personalize_recipe_seconds",
+            "Time that a recipe's function took, and what it waited for a thread.",
             ["recipe"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
@@ -51,7 +71,10 @@ class Metrics:
             registry=registry,
         )
         self.memory_bytes = Gauge(
-            "personalize_memory_bytes", "Bytes that profiles take in the in-process tier.", registry=registry
+            "personalize_memory_bytes",
+            "Bytes that profiles take in the in-process tier.",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
         self.memory_evictions = Counter(
             "personalize_memory_evictions_total",
@@ -64,8 +87,34 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        self.memo_bytes = Gauge("personalize_memo_bytes", "Bytes that answers take in the memo.", registry=registry)
-        self.tasks = Gauge("personalize_tasks", "Tasks of the event loop that are under way.", registry=registry)
+        self.memo_bytes = Gauge(
+            "personalize_memo_bytes",
+            "Bytes that answers take in the memo.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.tasks = Gauge(
+            "personalize_tasks",
+            "Tasks of the event loop that are under way.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "personalize_event_loop_lag_seconds",
+            "How much later than it should the event loop took up what was due.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "personalize_workers", "Processes that answer.", multiprocess_mode="livesum", registry=registry
+        )
+        self.build = Gauge(
+            "personalize_build_info",
+            "1, with the version that answers.",
+            ["version"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.invalidations = Counter(
             "personalize_invalidations_total",
             "Profiles that were forgotten before their time, by where that was said: here, or by another replica.",
@@ -75,6 +124,7 @@ class Metrics:
         self.invalidations_heard = Gauge(
             "personalize_invalidations_heard",
             "1 while the process hears which profiles other replicas forget.",
+            multiprocess_mode="livemin",
             registry=registry,
         )
         self.webhook_messages = Counter(
@@ -83,6 +133,12 @@ class Metrics:
             "them: written, invalidated, repeated, uncached, unread, late, ignored, erased, failed; or of a whole "
             "call: refused, busy.",
             ["kind", "outcome"],
+            registry=registry,
+        )
+        self.webhook_waiting = Gauge(
+            "personalize_webhook_waiting",
+            "Pushed changes that wait to be worked off.",
+            multiprocess_mode="livesum",
             registry=registry,
         )
         self.redis_failures = Counter(
@@ -97,6 +153,7 @@ class Metrics:
         self.redis_up = Gauge(
             "personalize_redis_up",
             "1 while Redis answers, 0 while it is left alone, and where there is none.",
+            multiprocess_mode="livemin",
             registry=registry,
         )
         self.upstream_requests = Counter(
@@ -118,6 +175,24 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.budget_asks = Counter(
+            "personalize_budget_asks_total",
+            "Turns asked of the rate budget, by who answered (fleet: Redis, own: the process alone) and how: granted, "
+            "short, paused.",
+            ["source", "outcome"],
+            registry=registry,
+        )
+        self.budget_rate = Gauge(
+            "personalize_budget_rate",
+            "Calls to the Profile API that the whole deployment may send a second.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.upstream_pauses = Counter(
+            "personalize_upstream_pauses_total",
+            "Pauses of the whole fleet, since the Profile API had answered 429.",
+            registry=registry,
+        )
         self.upstream_retries = Counter(
             "personalize_upstream_retries_total",
             "Calls to the Profile API that were sent a second time.",
@@ -133,28 +208,51 @@ class Metrics:
         self.breaker_open = Gauge(
             "personalize_breaker_open",
             "1 while the Profile API is left alone, but for a probe now and then, because it kept failing.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.breaker_openings = Counter(
+            "personalize_breaker_openings_total",
+            "Times that the breaker opened, since the Profile API kept failing.",
             registry=registry,
         )
         self.access_token_rejected = Gauge(
             "personalize_access_token_rejected",
             "1 from when Segment refuses the access token until it accepts one.",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.provider_items = Gauge(
-            "personalize_provider_items", "Items that a provider serves.", ["provider"], registry=registry
+            "personalize_provider_items",
+            "Items that a provider serves.",
+            ["provider"],
+            multiprocess_mode="livemin",
+            registry=registry,
         )
         self.provider_left_out = Gauge(
             "personalize_provider_left_out",
             "Items of a provider's sources that it leaves out: unusable, or beyond the cap.",
             ["provider"],
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.provider_loaded = Gauge(
             "personalize_provider_loaded_timestamp_seconds",
             "When all of a provider's sources were last loaded, as seconds since the epoch; 0 is not yet.",
             ["provider"],
+            multiprocess_mode="livemin",
             registry=registry,
         )
         self.provider_failures = Counter(
             "personalize_provider_failures_total", "Loads of a provider that failed.", ["provider"], registry=registry
         )
+
+    def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
+        """Let a gauge show what it is to read, from now on: when it is asked, and to other processes each second."""
+        gauge.set_function(read)
+        self._watched[gauge] = read
+
+    def sample(self) -> None:
+        """Write down what is watched, for the worker that happens to be asked."""
+        for gauge, read in self._watched.items():
+            gauge.set(read())

@@ -12,9 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from personalize.web.warm import Asked, WarmAnswers
 
-GIVEN = "given"
-"""Under which a handler leaves in a request's state what it has given; see `Given`."""
-
 _PREFIX = "/api/"
 _DECLINED = frozenset({b"authorization", b"if-none-match", b"x-request-id"})
 """Headers by which somebody is told something of their own."""
@@ -48,8 +45,8 @@ class ShortLane:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = message
-            elif begun["status"] == HTTPStatus.OK and (given := scope.get("state", {}).get(GIVEN)) is not None:
-                self._answers.keep(asked, given, begun["headers"], message["body"])
+            elif begun["status"] == HTTPStatus.OK:
+                self._answers.keep(asked, scope.get("state", {}), begun["headers"], message["body"])
             await send(message)
 
         return noting

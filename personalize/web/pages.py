@@ -13,6 +13,7 @@ from personalize.errors import BadParameter, PersonalizeError, UnknownRecipe, Un
 from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.web import bodies, page, params, responses
+from personalize.web.access_log import Answered
 from personalize.web.desk import Desk
 from personalize.web.page import Entry, Page
 from personalize.web.warm import Given
@@ -70,9 +71,11 @@ class PageAnswers:
         answered = {one.entry.id: outcome for one, outcome in zip(admitted, outcomes, strict=True)}
         self._count(asked.entries, answered, refused)
         self._desk.metrics.request_seconds.labels(PAGE).observe(time.perf_counter() - started)
+        refusal = next((one.label for one in refused.values()), None)
+        request.state.answered = Answered(asked.visitor, outcomes, refusal)
         results = {one.id: _result(answered.get(one.id), refused.get(one.id)) for one in asked.entries}
         if not refused:
-            request.state.given = Given(PAGE, outcomes)
+            request.state.given = Given(PAGE, "/api/personalize", outcomes)
         return responses.page(results, outcomes, request, browser_ttl=0.0 if refused else self._browser_ttl)
 
     def _call(self, entry: Entry, asked: Page, caller: Caller) -> Call:

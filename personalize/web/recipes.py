@@ -12,6 +12,7 @@ from personalize.telemetry import logs
 from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.web import params, responses
+from personalize.web.access_log import Answered
 from personalize.web.desk import Desk
 from personalize.web.fragments import Fragment, Fragments
 from personalize.web.warm import Given
@@ -42,7 +43,7 @@ class RecipeAnswers:
             label = outcome.provenance
             if outcome.error is not None:
                 raise outcome.error
-            request.state.given = Given(name, [outcome])
+            request.state.given = Given(name, "/api/{recipe}", [outcome])
             return self._response(outcome, recipe, request, caller)
         except PersonalizeError as error:
             name = "unknown" if isinstance(error, UnknownRecipe) else name  # a label is never the caller's own word
@@ -57,6 +58,7 @@ class RecipeAnswers:
         access.authorize(recipe, query.visitor, caller)
         calls = [Call(recipe, query.params)]
         [outcome] = await self._desk.serve(request, calls, query.visitor, caller, query.seconds)
+        request.state.answered = Answered(query.visitor, [outcome])
         return outcome
 
     def _response(self, outcome: Outcome, recipe: AnyRecipe, request: Request, caller: Caller) -> Response:

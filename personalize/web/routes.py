@@ -13,26 +13,29 @@ from personalize.errors import PersonalizeError
 from personalize.web import docs, responses, snippet
 from personalize.web.console import Console
 from personalize.web.erasure import ErasureAnswers
-from personalize.web.operations import Operations
+from personalize.web.operations import Numbers, Operations
 from personalize.web.pages import PageAnswers
 from personalize.web.recipes import RecipeAnswers
 from personalize.web.webhook import Webhook
 
 
-def routes(
+def routes(  # noqa: PLR0913 -- one parameter a kind of answer
     recipes: RecipeAnswers,
     pages: PageAnswers,
     erasure: ErasureAnswers,
     webhook: Webhook | None,
     console: Console | None,
     operations: Operations,
+    numbers: Numbers | None,
+    *,
     described: Mapping[str, Any],
 ) -> list[BaseRoute]:
     """Return the route table; a path that is not exactly one of these is a 404.
 
-    `described` is the OpenAPI document of all this.
+    `numbers` have a port of their own where they are missing; `described` is the OpenAPI document of all this.
     """
     pushed = [] if webhook is None else [Route("/webhooks/segment", webhook.post, methods=["POST"])]
+    shown = [] if numbers is None else [Route("/metrics", numbers.metrics, methods=["GET"])]
     return [
         Route("/api/personalize", pages.answer, methods=["GET", "POST"]),
         Route("/api/profiles", erasure.delete, methods=["DELETE"]),
@@ -44,7 +47,8 @@ def routes(
         *(console.routes() if console is not None else ()),
         Route("/livez", operations.livez, methods=["GET"]),
         Route("/readyz", operations.readyz, methods=["GET"]),
-        Route("/metrics", operations.metrics, methods=["GET"]),
+        Route("/status", operations.status, methods=["GET"]),
+        *shown,
     ]
 
 
@@ -56,6 +60,7 @@ async def only_deleted(_: Request) -> Response:
 async def failed(request: Request, error: Exception) -> Response:
     """Answer one of our own errors as a problem."""
     assert isinstance(error, PersonalizeError)  # noqa: S101 -- registered for that class
+    request.state.refused = error.label
     return responses.problem(error, request)
 
 

@@ -22,6 +22,7 @@ class Tally:
     """
 
     label: str
+    route: str
     recipes: tuple[tuple[str, str], ...]
     sections: frozenset[tuple[SectionName, str]]
     seconds: list[float] = field(default_factory=list)
@@ -29,6 +30,7 @@ class Tally:
     def flush(self, metrics: Metrics) -> None:
         """Count them as those are that go the whole way."""
         seconds, self.seconds = self.seconds, []
+        metrics.http_responses.labels(self.route, "200").inc(len(seconds))
         for recipe, provenance in self.recipes:
             metrics.requests.labels(recipe, provenance).inc(len(seconds))
         for name, provenance in self.sections:
@@ -51,13 +53,13 @@ class Tallies:
         self._kinds: WeakValueDictionary[tuple[object, ...], Tally] = WeakValueDictionary()
         self._pending: list[Tally] = []
 
-    def of(self, label: str, outcomes: Sequence[Outcome]) -> Tally:
+    def of(self, label: str, route: str, outcomes: Sequence[Outcome]) -> Tally:
         """Return what counts answers that are made of outcomes like these."""
         recipes = tuple((one.recipe, one.provenance) for one in outcomes)
         tally = self._kinds.get((label, recipes))
         if tally is None:
             sections = frozenset((name, one.provenance) for one in outcomes for name in one.readings)
-            tally = self._kinds[label, recipes] = Tally(label, recipes, sections)
+            tally = self._kinds[label, recipes] = Tally(label, route, recipes, sections)
         return tally
 
     def count(self, tally: Tally, seconds: float) -> None:

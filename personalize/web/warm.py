@@ -2,16 +2,20 @@
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.types import Send
 
 from personalize.engine import Outcome
 from personalize.ports import Basis
+from personalize.web.access_log import ANSWERED, AccessLog, Line
 from personalize.web.tallies import Tallies, Tally
+
+GIVEN = "given"
+"""Under which a handler leaves in a request's state what it has given; see `Given`."""
 
 MAX_BYTES = 32 * 1024 * 1024
 """What all answers may take."""
@@ -32,10 +36,11 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 class Given:
     """What a handler tells of an answer that may be sent again.
 
-    `label` is what its time is counted under: the recipe, or that it was a page.
+    `label` is what its time is counted under: the recipe, or that it was a page; `route` the template of its path.
     """
 
     label: str
+    route: str
     outcomes: Sequence[Outcome]
 
 
@@ -62,6 +67,7 @@ class Warm:
     bases: tuple[Basis, ...]
     until: float
     tally: Tally
+    line: Line | None
 
     def holds(self, now: float) -> bool:
         """Return whether it may be sent at a time of the monotonic clock."""
@@ -78,12 +84,16 @@ class WarmAnswers:
 
     Args:
         tallies: count them when they are given again.
+        access_log: has them logged, if it wants sound answers at all.
         browser_ttl: seconds that a browser may keep an answer at most.
         max_bytes: what all may take together.
     """
 
-    def __init__(self, tallies: Tallies, *, browser_ttl: float, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, tallies: Tallies, access_log: AccessLog, *, browser_ttl: float, max_bytes: int = MAX_BYTES
+    ) -> None:
         self.tallies = tallies
+        self._access_log = access_log
         self._browser_ttl = browser_ttl
         self._max_bytes = max_bytes
         self._answers: dict[Asked, Warm] = {}
@@ -98,8 +108,11 @@ class WarmAnswers:
         self._drop(asked)
         return None
 
-    def keep(self, asked: Asked, given: Given, headers: Headers, body: bytes) -> None:
-        """Remember what was sent, if all that it rests on can be looked at again."""
+    def keep(self, asked: Asked, state: Mapping[str, Any], headers: Headers, body: bytes) -> None:
+        """Remember what was sent, if a handler has left in a request's state what it rests on."""
+        given: Given | None = state.get(GIVEN)
+        if given is None:
+            return
         bases = tuple(one.basis for one in given.outcomes if one.basis is not None)
         if len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
             return
@@ -107,7 +120,8 @@ class WarmAnswers:
             self._drop(asked)
         sent = self._shared((dict(headers).get(b"etag", b""), asked[2]), headers, body)
         until = time.monotonic() + min(one.fresh_for for one in given.outcomes)
-        self._answers[asked] = Warm(sent, bases, until, self.tallies.of(given.label, given.outcomes))
+        tally = self.tallies.of(given.label, given.route, given.outcomes)
+        self._answers[asked] = Warm(sent, bases, until, tally, self._line(given, state))
         self._bytes += _size(asked)
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._answers)))
@@ -121,10 +135,21 @@ class WarmAnswers:
     async def give(self, warm: Warm, send: Send, now: float) -> None:
         """Send an answer again: as old as it is by now, and with an id of its own."""
         age = b"private, max-age=%d" % min(self._browser_ttl, warm.until - now)
-        own = ((b"cache-control", age), (b"x-request-id", os.urandom(16).hex().encode()))
+        request_id = os.urandom(16).hex()
+        own = ((b"cache-control", age), (b"x-request-id", request_id.encode()))
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*warm.sent.headers, *own]})
         await send({"type": "http.response.body", "body": warm.sent.body})
-        self.tallies.count(warm.tally, time.monotonic() - now)
+        seconds = time.monotonic() - now
+        self.tallies.count(warm.tally, seconds)
+        if warm.line is not None:
+            self._access_log.tell(warm.line, request_id, seconds)
+
+    def _line(self, given: Given, state: Mapping[str, Any]) -> Line | None:
+        """Return what will be logged of an answer, if anything may be; it comes from memory then."""
+        if not self._access_log.looks_at_sound:
+            return None
+        line = self._access_log.line("GET", given.route, HTTPStatus.OK, state.get(ANSWERED), None)
+        return line if line.tier is None else replace(line, tier="memory")
 
     def _shared(self, told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
         """Return what is sent to all who are told the same, as its validator says."""

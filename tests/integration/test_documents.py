@@ -1,5 +1,7 @@
 """Every command, recipe and JSON of the documents does what the document says."""
 
+import ast
+import inspect
 import json
 import re
 import shlex
@@ -12,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from personalize.settings import PREFIX, SECRETS, Settings
+from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 from tests.distributions import distribution
 from tests.documents import DOCUMENTS, Example, curl, examples, fits, table
@@ -148,7 +151,7 @@ def test_the_settings_table_is_the_settings() -> None:
     defaults |= {"deadline": "`800ms`", "cache_ttl": "`300s`", "negative_ttl": "`30s`", "browser_ttl": "`60s`"}
     defaults |= {"revalidate_ttl": "`600s`", "stale_ttl": "`24h`", "rate_limit": "`80`", "client_rate_limit": "`50`"}
     defaults |= {"log_format": "`json`", "pii_ids": "`false`", "private_feeds": "`false`", "console": "`keys`"}
-    defaults |= {"lowercase_external_ids": "`false`"}
+    defaults |= {"lowercase_external_ids": "`false`", "access_log": "`problems`", "drain_delay": "`5s`"}
     expected = []
     for name, field in Settings.model_fields.items():
         secret = " (secret)" if name.upper() in SECRETS else ""
@@ -168,3 +171,24 @@ def test_the_metrics_table_is_the_metrics() -> None:
     shown = {name.strip("`").removesuffix("_total"): says for name, _, says in table("deploy/README.md", "Metrics")}
 
     assert shown == {metric.name: metric.documentation for metric in registry.collect()}
+
+
+def test_the_log_table_is_the_log() -> None:
+    """Every event is there with its level, in the words of its function."""
+    source = inspect.getsource(logs)
+    told = {
+        node.name: (_level(node), " ".join((ast.get_docstring(node) or "").split()))
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if node.name not in {"configure", "tell_anew", "summarise"}
+    }
+    shown = {event.strip("`"): (level, says) for event, level, says in table("deploy/README.md", "Log")}
+    assert shown.pop("event_repeated")[0] == "warning"
+    assert shown == told
+
+
+def _level(function: ast.FunctionDef) -> str:
+    """Return the level at which an event is told."""
+    calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    [level] = [one.attr for one in calls if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "_log"]
+    return level

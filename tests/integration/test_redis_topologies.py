@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import SlotNotCoveredError
 
@@ -16,6 +17,7 @@ from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
 from personalize.fleet.script import Script
+from personalize.telemetry.metrics import Metrics
 from tests import redises
 from tests.conftest import free_port
 from tests.connections import SET, Counts, connected, eventually, until
@@ -80,7 +82,9 @@ async def test_the_master_is_found(watched: Guarded) -> None:
         locks = Locks(connection)
         assert await locks.take("lock", seconds=60) is not None
         assert await locks.take("lock", seconds=60) is None
-        assert (await Budget(connection, name="n", rate=1, fleet_size=1).take("page")).wait == 0
+        assert (
+            await Budget(connection, name="n", rate=1, metrics=Metrics(CollectorRegistry()), fleet_size=1).take("page")
+        ).wait == 0
         assert await connection.memory() is not None
         assert await connection.delete("k")
 
@@ -155,10 +159,14 @@ async def test_a_cluster_is_one_redis(cluster: Cluster) -> None:
         assert lease is not None
         assert await locks.take("lock", seconds=60) is None
         await lease.release()
-        budget = Budget(connection, name="n", rate=0.01, fleet_size=100)
+        budget = Budget(connection, name="n", rate=0.01, metrics=Metrics(CollectorRegistry()), fleet_size=100)
         assert [(await budget.take("server")).wait for _ in range(8)] == [0] * 8
         await budget.pause(10)
-        assert (await Budget(connection, name="n", rate=1, fleet_size=1).take("server")).paused
+        assert (
+            await Budget(connection, name="n", rate=1, metrics=Metrics(CollectorRegistry()), fleet_size=1).take(
+                "server"
+            )
+        ).paused
         assert await connection.memory() is not None
         assert await connection.delete("k1")
 

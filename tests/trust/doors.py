@@ -13,7 +13,7 @@ from personalize.web import console, snippet
 from personalize.web.docs import FILES
 
 OPEN = {
-    *("/livez", "/readyz", "/metrics"),
+    *("/livez", "/readyz", "/status", "/metrics"),
     *("/openapi.json", "/docs", *(f"/docs/{name}" for name in FILES)),
     *("/console", *(f"/console/{name}" for name in console.FILES)),
     *(snippet.ALIAS, snippet.PINNED),

@@ -49,7 +49,7 @@ class Street:
             transport=httpx.MockTransport(self._answer),
             metrics=metrics,
         )
-        guard = Guard(Budget(None, name="space", rate=80, clock=now), metrics=metrics, clock=now)
+        guard = Guard(Budget(None, name="space", rate=80, metrics=metrics, clock=now), metrics=metrics, clock=now)
         self._source = CachedSource(
             SectionReader(client, guard),
             MemoryStore(keep=86_400, metrics=metrics),

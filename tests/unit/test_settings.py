@@ -72,6 +72,9 @@ DEFAULTS: dict[str, object] = {
     "stale_ttl": 86400.0,
     "negative_ttl": 30.0,
     "browser_ttl": 60.0,
+    "metrics_port": None,
+    "drain_delay": 5.0,
+    "access_log": "problems",
     "log_format": "json",
 }
 
@@ -153,6 +156,11 @@ def test_two_settings_are_enough() -> None:
         ("CACHE_TTL", "1d", 86400.0),
         ("NEGATIVE_TTL", "1500ms", 1.5),
         ("BROWSER_TTL", "0ms", 0.0),
+        ("METRICS_PORT", "9100", 9100),
+        ("DRAIN_DELAY", "0s", 0.0),
+        ("ACCESS_LOG", "all", "all"),
+        ("ACCESS_LOG", "sampled:0.01", "sampled:0.01"),
+        ("ACCESS_LOG", "sampled:1", "sampled:1"),
         ("LOG_FORMAT", "console", "console"),
         ("LOG_FORMAT", "json", "json"),
     ],
@@ -272,6 +280,12 @@ NO_FILE = "there is no readable file"
         ("CACHE_TTL", "1h30m", DURATION),
         ("NEGATIVE_TTL", "soon", DURATION),
         ("BROWSER_TTL", "1w", DURATION),
+        ("METRICS_PORT", "65536", "less than or equal to 65535."),
+        ("DRAIN_DELAY", "16s", "less than or equal to 15."),
+        ("ACCESS_LOG", "none", "write `problems`, `all`, or `sampled:`"),
+        ("ACCESS_LOG", "all:0.5", "write `problems`, `all`, or `sampled:`"),
+        ("ACCESS_LOG", "sampled:2", "a share like 0.01"),
+        ("ACCESS_LOG", "sampled", "a share like 0.01"),
         ("LOG_FORMAT", "xml", "Input should be 'console' or 'json'."),
     ],
 )
@@ -559,6 +573,9 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_STALE_TTL": "86400s",
         "PERSONALIZE_NEGATIVE_TTL": "30s",
         "PERSONALIZE_BROWSER_TTL": "60s",
+        "PERSONALIZE_METRICS_PORT": "",
+        "PERSONALIZE_DRAIN_DELAY": "5s",
+        "PERSONALIZE_ACCESS_LOG": "problems",
         "PERSONALIZE_LOG_FORMAT": "json",
     }
     assert all(purpose.endswith(".") for _, _, purpose in loaded.effective())

@@ -4,6 +4,12 @@ from typing import Any
 
 from personalize.web.openapi import headers, problems
 
+_STATUS = {
+    "status": {"enum": ["ready", "draining"]},
+    "version": {"type": "string"},
+    "dependencies": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+
 
 def items() -> dict[str, Any]:
     """Return the path items of the operator's routes."""
@@ -11,7 +17,8 @@ def items() -> dict[str, Any]:
     return {
         "/livez": _item("isAlive", "Whether the process answers", _status("alive")),
         "/readyz": _item("isReady", "Whether traffic may come", _status("ready")),
-        "/metrics": _item("getMetrics", "Prometheus metrics of the process that answers", formats),
+        "/status": _item("getStatus", "How the dependencies are, in words", _object(_STATUS)),
+        "/metrics": _item("getMetrics", "Prometheus metrics of all processes", formats),
     }
 
 
@@ -29,5 +36,9 @@ def _item(operation: str, summary: str, content: dict[str, Any]) -> dict[str, An
 
 
 def _status(word: str) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"status": {"const": word}}, "required": ["status"]}
+    return _object({"status": {"const": word}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": [*properties]}
     return {"application/json": {"schema": schema}}

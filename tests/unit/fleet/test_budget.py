@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from personalize.fleet.budget import BURST, TAKE, Bucket, Budget
 from personalize.fleet.connection import Connection
 from personalize.ports import Priority
+from personalize.telemetry.metrics import Metrics
 from tests import redises
 from tests.connections import Clock, connected, eventually
 from tests.redises import Server, needs_redis
@@ -30,7 +32,14 @@ priorities = st.sampled_from(PRIORITIES)
 def budget(
     connection: Connection | None = None, rate: float = 80, fleet_size: int = 1, clock: Clock | None = None
 ) -> Budget:
-    return Budget(connection, name="space", rate=rate, fleet_size=fleet_size, clock=clock or Clock())
+    return Budget(
+        connection,
+        name="space",
+        rate=rate,
+        metrics=Metrics(CollectorRegistry()),
+        fleet_size=fleet_size,
+        clock=clock or Clock(),
+    )
 
 
 async def spent(budget: Budget, priority: Priority) -> int:

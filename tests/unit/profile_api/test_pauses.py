@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from personalize.errors import ProfileApiError, RateLimited, ServerFault
 from personalize.ports import Priority
 from personalize.profile_api.budget import Granted
 from personalize.profile_api.pauses import Pauses
+from personalize.telemetry.metrics import Metrics
 from tests.loops import now, run
 
 
@@ -17,7 +19,7 @@ class Bench:
 
     def __init__(self, chance: float = 1.0) -> None:
         self.told: list[float] = []
-        self.pauses = Pauses(self, now, lambda: chance)
+        self.pauses = Pauses(self, now, lambda: chance, metrics=Metrics(CollectorRegistry()))
 
     async def take(self, priority: Priority) -> Granted:
         raise AssertionError

@@ -7,7 +7,9 @@ from personalize.telemetry.metrics import LATENCY_BUCKETS, Metrics
 
 LABELS = {
     "personalize_requests": {"recipe", "outcome"},
+    "personalize_http_responses": {"route", "status"},
     "personalize_request_seconds": {"recipe"},
+    "personalize_recipe_seconds": {"recipe"},
     "personalize_recipe_failures": {"recipe", "reason"},
     "personalize_trait_mismatches": {"recipe", "parameter"},
     "personalize_cache_reads": {"section", "tier"},
@@ -18,17 +20,25 @@ LABELS = {
     "personalize_memo_bytes": set(),
     "personalize_invalidations_heard": set(),
     "personalize_tasks": set(),
+    "personalize_event_loop_lag_seconds": set(),
+    "personalize_workers": set(),
+    "personalize_build_info": {"version"},
     "personalize_invalidations": {"origin"},
     "personalize_webhook_messages": {"kind", "outcome"},
+    "personalize_webhook_waiting": set(),
     "personalize_redis_failures": {"operation"},
     "personalize_redis_skipped": {"operation"},
     "personalize_redis_up": set(),
     "personalize_upstream_requests": {"route", "outcome"},
     "personalize_upstream_seconds": {"route"},
     "personalize_upstream_shed": {"reason"},
+    "personalize_budget_asks": {"source", "outcome"},
+    "personalize_budget_rate": set(),
+    "personalize_upstream_pauses": set(),
     "personalize_upstream_retries": set(),
     "personalize_clients_limited": {"client"},
     "personalize_breaker_open": set(),
+    "personalize_breaker_openings": set(),
     "personalize_access_token_rejected": set(),
     "personalize_provider_items": {"provider"},
     "personalize_provider_left_out": {"provider"},
@@ -40,12 +50,15 @@ LABELS = {
 def counted(metrics: Metrics) -> dict[str, Metric]:
     """Return every metric by its name, after each has been used once."""
     metrics.requests.labels("r", "fresh").inc()
+    metrics.http_responses.labels("/livez", "200").inc()
     metrics.request_seconds.labels("r").observe(0.001)
+    metrics.recipe_seconds.labels("r").observe(0.001)
     metrics.recipe_failures.labels("r", "raised").inc()
     metrics.trait_mismatches.labels("r", "limit").inc()
     metrics.cache_reads.labels("traits", "memory").inc()
     metrics.sections.labels("traits", "fresh").inc()
     metrics.memo_reads.labels("hit").inc()
+    metrics.build.labels("1.2.3").set(1)
     metrics.invalidations.labels("here").inc()
     metrics.webhook_messages.labels("trait", "written").inc()
     metrics.redis_failures.labels("read").inc()
@@ -53,6 +66,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.upstream_requests.labels("traits", "ok").inc()
     metrics.upstream_seconds.labels("traits").observe(0.1)
     metrics.upstream_shed.labels("budget").inc()
+    metrics.budget_asks.labels("fleet", "granted").inc()
     metrics.clients_limited.labels("address").inc()
     metrics.provider_items.labels("posts").set(1)
     metrics.provider_left_out.labels("posts").set(1)

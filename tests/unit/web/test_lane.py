@@ -13,11 +13,13 @@ from personalize.app import create_app
 from personalize.engine import Outcome
 from personalize.model import Reading
 from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.pseudonym import Pseudonyms
 from personalize.testing import RecordingProfileApi
 from personalize.testing.services import client_of
-from personalize.web.lane import GIVEN, ShortLane
+from personalize.web.access_log import AccessLog
+from personalize.web.lane import ShortLane
 from personalize.web.tallies import Tallies
-from personalize.web.warm import ANSWER_BYTES, Given, WarmAnswers
+from personalize.web.warm import ANSWER_BYTES, GIVEN, Given, WarmAnswers
 from tests.connections import until
 from tests.doubles import ORIGIN, settings_of
 
@@ -58,7 +60,7 @@ class Whole:
             readings={"traits": Reading("memory", "fresh", 300.0)},
             basis=self.basis,
         )
-        scope.setdefault("state", {})[GIVEN] = Given("mine", [outcome])
+        scope.setdefault("state", {})[GIVEN] = Given("mine", "/api/{recipe}", [outcome])
         headers = [JSON_TYPE, ETAG, (b"cache-control", b"private, max-age=60"), (b"x-request-id", b"first")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"1"})
@@ -70,7 +72,7 @@ class Lane:
     def __init__(self, whole: Whole, **bounds: int) -> None:
         self.whole = whole
         self.metrics = Metrics(CollectorRegistry())
-        self.answers = WarmAnswers(Tallies(self.metrics), browser_ttl=60, **bounds)
+        self.answers = WarmAnswers(Tallies(self.metrics), AccessLog(0.0, Pseudonyms(b"k")), browser_ttl=60, **bounds)
         self._transport = httpx.ASGITransport(ShortLane(whole, self.answers))
 
     async def ask(self, path: str = ADA, method: str = "GET", **headers: str) -> httpx.Response:
@@ -202,6 +204,7 @@ async def test_what_is_sent_again_is_counted() -> None:
         await lane.ask()
     assert lane.count("requests_total", recipe="mine", outcome="fresh") == 3
     assert lane.count("request_seconds_count", recipe="mine") == 3
+    assert lane.count("http_responses_total", route="/api/{recipe}", status="200") == 3
     assert lane.count("cache_reads_total", section="traits", tier="memory") == 3
     assert lane.count("sections_total", section="traits", outcome="fresh") == 3
 

@@ -133,7 +133,7 @@ async def test_what_is_not_signed_is_refused_and_changes_nothing(
     assert (answer.status_code, answer.json()["code"]) == (403, "bad_signature")
     assert detail in answer.json()["detail"]
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert [event["event"] for event in logged] == ["webhook_refused"]
+    assert [event["event"] for event in logged] == ["webhook_refused", "request_answered"]
     await counted(client, "other", "refused")
     assert await shown(client) == "tea"
 

@@ -47,7 +47,7 @@ def answer(api: dict[str, Any], recipe: str) -> dict[str, Any]:
 
 def test_every_route_has_one_path(api: dict[str, Any]) -> None:
     """Each recipe its own, and no template stands for all."""
-    operator = ["/livez", "/readyz", "/metrics"]
+    operator = ["/livez", "/readyz", "/status", "/metrics"]
     asked = ["/api/kinds", "/api/plan", "/api/shapes", "/api/personalize"]
     assert [*api["paths"]] == [*asked, "/api/profiles", *operator]
     operations = [one["operationId"] for item in api["paths"].values() for one in item.values()]

@@ -1,0 +1,117 @@
+"""Several workers as one service: they are started, watched and replaced, and counted together."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from signal import SIGHUP
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import cast
+
+import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from personalize.draining import DrainingServer
+from personalize.errors import ConfigurationError
+from personalize.telemetry import logs
+
+_COUNTED_IN = "PROMETHEUS_MULTIPROC_DIR"
+"""By which prometheus-client learns, when it is imported, where a process writes what it counts."""
+
+
+@contextmanager
+def directory() -> Iterator[Path]:
+    """Yield a new, empty directory in which the workers that are started meanwhile count.
+
+    What an earlier service counted is never in it, whatever that one left behind.
+    """
+    before = os.environ.get(_COUNTED_IN)
+    with TemporaryDirectory(prefix="personalize-metrics-") as made:
+        os.environ[_COUNTED_IN] = made
+        try:
+            yield Path(made)
+        finally:
+            del os.environ[_COUNTED_IN]
+            if before is not None:
+                os.environ[_COUNTED_IN] = before
+
+
+class Worker(Process):
+    """uvicorn's worker, with a server that leaves when the service does."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], delay: float) -> None:
+        super().__init__(config, sockets)
+        self._delay = delay
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server, made in the worker's own process; its application is told by an event that it leaves."""
+        if self._server is None:
+            leaving = Event()
+            self.config.app = partial(cast("Callable[..., object]", self.config.app), leaving)
+            self._server = DrainingServer(self.config, leaving, self._delay)
+        return self._server
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which takes dead workers out of the gauges and keeps their counters: none ever falls.
+
+    Args:
+        config: what each worker serves: a factory that is given the event of its leaving.
+        listener: what they share.
+        counted_in: the directory of `directory`.
+        delay: seconds that a worker stays after SIGTERM.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, counted_in: Path, *, delay: float) -> None:
+        super().__init__(config, sockets=[listener])
+        self._counted_in = counted_in
+        self._delay = delay
+        self._served = False
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        self.processes = [self._started() for _ in range(self.processes_num)]
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have died or hang, as often as uvicorn looks.
+
+        Raises:
+            ConfigurationError: a worker could not start, and none ever could: the next one could not either.
+        """
+        for index, worker in enumerate(self.processes):
+            if self.should_exit.is_set() or self._is_well(worker):
+                continue
+            worker.kill()
+            worker.join()
+            if worker.exitcode == STARTUP_FAILURE and not self._served:
+                self._give_up()
+            logs.worker_replaced(worker.exitcode or 0)
+            mark_process_dead(worker.pid, str(self._counted_in))  # type: ignore[no-untyped-call]
+            self.processes[index] = self._started()
+
+    def handle_hup(self) -> None:
+        """Pass the signal on: each worker loads what is reloaded, and none stops answering."""
+        for worker in self.processes:
+            if worker.is_ready(timeout=1) and worker.pid is not None:  # one that starts loads it anyway
+                os.kill(worker.pid, SIGHUP)
+
+    def _is_well(self, worker: Process) -> bool:
+        alive = worker.is_alive(timeout=self.config.timeout_worker_healthcheck)
+        self._served = self._served or (alive and worker.is_ready())
+        return alive
+
+    def _started(self) -> Worker:
+        worker = Worker(self.config, self.sockets, self._delay)
+        worker.start()
+        return worker
+
+    def _give_up(self) -> None:
+        self.terminate_all()
+        self.join_all()
+        raise ConfigurationError("No worker could start; what it said of that is above.")
