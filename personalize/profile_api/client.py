@@ -14,6 +14,7 @@ from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
 from personalize.profile_api.token import AccessToken
 from personalize.profile_api.transport import PooledTransport
+from personalize.telemetry import tracing
 from personalize.telemetry.metrics import Metrics
 
 Page = TypeVar("Page")
@@ -184,7 +185,8 @@ class ProfileClient:
         started = time.perf_counter()
         outcome = errors.TimedOut.label  # what a cancellation is: the time limit of a read
         try:
-            answer = await self._answer(url, page)
+            with tracing.span("GET profile", "client", upstream=route):
+                answer = await self._answer(url, page)
             outcome = "ok"
         except errors.ProfileApiError as error:
             outcome = error.label
@@ -196,7 +198,7 @@ class ProfileClient:
 
     async def _answer(self, url: str, page: type[Page]) -> Page:
         try:
-            headers = {**self._headers, "Authorization": self._access_token.basic}
+            headers = {**self._headers, **tracing.onward(), "Authorization": self._access_token.basic}
             request = httpx.Request("GET", url, headers=headers)
             response = await self._transport.handle_async_request(request)
             try:

@@ -153,6 +153,7 @@ def test_the_settings_table_is_the_settings() -> None:
     defaults |= {
         "access_log": "`problems`",
         "drain_delay": "`5s`",
+        "traces_share": "`0.01`",
         "log_format": "`json`",
         "pii_ids": "`false`",
         "lowercase_external_ids": "`false`",

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ DEFAULTS: dict[str, object] = {
     "metrics_port": None,
     "drain_delay": 5.0,
     "access_log": "problems",
+    "traces_url": None,
+    "traces_share": Decimal("0.01"),
     "log_format": "json",
 }
 
@@ -159,6 +162,8 @@ def test_two_settings_are_enough() -> None:
         ("ACCESS_LOG", "all", "all"),
         ("ACCESS_LOG", "sampled:0.01", "sampled:0.01"),
         ("ACCESS_LOG", "sampled:1", "sampled:1"),
+        ("TRACES_URL", "http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+        ("TRACES_SHARE", "0.5", Decimal("0.5")),
         ("LOG_FORMAT", "console", "console"),
         ("LOG_FORMAT", "json", "json"),
     ],
@@ -284,6 +289,8 @@ NO_FILE = "there is no readable file"
         ("ACCESS_LOG", "all:0.5", "write `problems`, `all`, or `sampled:`"),
         ("ACCESS_LOG", "sampled:2", "a share like 0.01"),
         ("ACCESS_LOG", "sampled", "a share like 0.01"),
+        ("TRACES_URL", "collector:4318", "write an http(s) URL like http://collector:4318/v1/traces."),
+        ("TRACES_SHARE", "2", "less than or equal to 1."),
         ("LOG_FORMAT", "xml", "Input should be 'console' or 'json'."),
     ],
 )
@@ -451,7 +458,7 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
 def test_a_secret_and_its_file_are_not_both_set(secret: str, tmp_path: Path) -> None:
     """Which of two would count is nothing to guess."""
     values = {"ACCESS_TOKEN": "t", "REDIS_URL": "redis://cache", "HASH_KEY": "h" * 16, "API_KEYS": KEY}
-    values["WEBHOOK_SECRET"] = "w" * 16
+    values["WEBHOOK_SECRET"], values["TRACES_URL"] = "w" * 16, "http://collector:4318/v1/traces"
     values["IDENTITY_KEYS"] = f"web:{SECRET}"
     file = tmp_path / "secret"
     file.write_text(values[secret])
@@ -572,6 +579,8 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_METRICS_PORT": "",
         "PERSONALIZE_DRAIN_DELAY": "5s",
         "PERSONALIZE_ACCESS_LOG": "problems",
+        "PERSONALIZE_TRACES_URL": "",
+        "PERSONALIZE_TRACES_SHARE": "0.01",
         "PERSONALIZE_LOG_FORMAT": "json",
     }
     assert all(purpose.endswith(".") for _, _, purpose in loaded.effective())
