@@ -696,3 +696,32 @@ def test_a_providers_setting_has_a_name_and_a_key(name: str) -> None:
     [problem] = problems_of(**{name: CANARY})
     assert problem.startswith(f"PERSONALIZE_{name} is not a setting.")
     assert CANARY not in problem
+
+
+def test_the_token_is_read_again(tmp_path: Path) -> None:
+    """From its file; everything else stays, and so does a token that came without a file."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    loaded = settings.load({"PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN_FILE": str(file)})
+    file.write_text("second\n")
+    again = settings.renewed(loaded)
+    assert again.access_token.get_secret_value() == "second"
+    assert again.model_copy(update={"access_token": loaded.access_token}) == loaded
+    unfiled = settings_of()
+    assert settings.renewed(unfiled) is unfiled
+
+
+@pytest.mark.parametrize(("content", "reason"), [("", "the file is empty."), (None, "No such file or directory.")])
+def test_a_token_that_is_gone_is_one_sentence(content: str | None, reason: str, tmp_path: Path) -> None:
+    """The last one is better than none."""
+    file = tmp_path / "token"
+    file.write_text("first")
+    loaded = settings.load({"PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN_FILE": str(file)})
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError) as refused:
+        settings.renewed(loaded)
+    [problem] = refused.value.problems
+    assert problem.startswith("PERSONALIZE_ACCESS_TOKEN_FILE: ")
+    assert problem.endswith(reason)
