@@ -56,6 +56,7 @@ def service(profile_api: str, posts_file: Path, **named: str) -> Iterator[str]:
         "ALLOWED_ORIGINS": ORIGIN,
         "API_KEYS": f"bench:{KEY}",
         "RATE_LIMIT": "10000",
+        "DRAIN_DELAY": "0s",
         **named,
     }
     command = [*_pinned(CORE), PYTHON, "-m", "personalize", "serve", "--port", "0"]
