@@ -75,6 +75,8 @@ def test_workers_count_together_and_a_death_takes_nothing_away() -> None:
             return len({*workers(run)} - {first[0]}) == 2 and value(url, "personalize_workers") == 2
 
         wait_until(replaced, "a new worker in place of the dead one")
+        wait_until(lambda: run.output.count("service_started") == 3, "a new worker that counts")
+        assert value(url, "personalize_workers") == 2
         assert seen == sorted(seen)
         get(url + ASK)
         wait_until(lambda: value(url, "personalize_requests_total") == 21, "the next request's count")

@@ -134,6 +134,17 @@ async def test_nothing_of_a_visitor_is_in_a_span(bench: Bench) -> None:
     assert not [secret for secret in (CANARY, UUID, API_KEY, TOKEN) if secret in told]
 
 
+def test_an_exception_is_told_by_its_type() -> None:
+    """Its message may quote a visitor's id."""
+    kept = InMemorySpanExporter()
+    tracing.use(OpenTelemetry(kept, share=1.0, version="1"))
+    with pytest.raises(LookupError), tracing.span("recipe"):
+        raise LookupError(CANARY)
+    tracing.use(None)
+    [span] = kept.get_finished_spans()
+    assert (span.status.description, span.events) == ("LookupError", ())
+
+
 async def test_without_a_tracer_nothing_is_sent_on(bench: Bench) -> None:
     """A caller's header is not passed to Segment by who does not trace."""
     settings = settings_of()
