@@ -138,7 +138,7 @@ def create_app(
     app = Starlette(
         routes=table,
         middleware=[
-            Middleware(ShortLane, answers=warm),
+            Middleware(ShortLane, answers=warm, traced=settings.traces_url is not None),
             Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),

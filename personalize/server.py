@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -24,7 +25,7 @@ from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
 from personalize.reloading import Reloading, edits, hangups
 from personalize.settings import Settings, renewed
-from personalize.telemetry import exposition, logs
+from personalize.telemetry import exposition, logs, tracing
 from personalize.telemetry.metrics import Metrics
 
 ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
@@ -139,6 +140,9 @@ class _Replica:
 
     def __init__(self, settings: Settings, leaving: threading.Event, counted_in: Path | None = None) -> None:
         logs.configure(settings.log_format)
+        if settings.traces_url is not None:
+            url = settings.traces_url.get_secret_value()
+            tracing.configure(url, share=float(settings.traces_share), version=version("personalize"))
         self.metrics = Metrics(CollectorRegistry())
         self._settings = settings
         self._leaving = leaving

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -148,6 +149,13 @@ def _access_log(text: str) -> str:
     if colon or word not in {"problems", "all"}:
         raise ValueError("write `problems`, `all`, or `sampled:` and a share like 0.01")
     return text
+
+
+def _collector(url: SecretStr) -> SecretStr:
+    """Return a URL that may carry a collector's key, if it is one."""
+    if not _names_host(urlsplit(url.get_secret_value())):
+        raise ValueError("write an http(s) URL like http://collector:4318/v1/traces")
+    return url
 
 
 def _network(text: str) -> str:
@@ -323,6 +331,16 @@ class Settings(BaseModel):
         Annotated[str, AfterValidator(_access_log)],
         Field(description="Answers that are logged: `problems`, `all`, or problems and a share (`sampled:0.01`)."),
     ] = "problems"
+    traces_url: Annotated[
+        Annotated[SecretStr, AfterValidator(_collector)] | None,
+        Field(
+            description="Where an OpenTelemetry collector takes OTLP over HTTP, "
+            "like `http://collector:4318/v1/traces`; unset: no traces."
+        ),
+    ] = None
+    traces_share: Annotated[
+        Decimal, Field(ge=0, le=1, description="Of the requests that come without a trace, how many begin one.")
+    ] = Decimal("0.01")
     log_format: Annotated[
         Literal["console", "json"], Field(description="Log lines for collectors (`json`) or people (`console`).")
     ] = "json"
@@ -344,7 +362,9 @@ class Settings(BaseModel):
                 yield PREFIX + name.upper(), _shown(getattr(self, name)), field.description or ""
 
 
-SECRETS = frozenset({"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "IDENTITY_KEYS", "WEBHOOK_SECRET"})
+SECRETS = frozenset(
+    {"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "IDENTITY_KEYS", "WEBHOOK_SECRET", "TRACES_URL"}
+)
 """Settings that may come from a file: `ACCESS_TOKEN_FILE` and so on."""
 
 

@@ -20,7 +20,7 @@ from personalize.model import Collection, Reading, SectionName, Snapshot, Visito
 from personalize.needs import Plan
 from personalize.ports import UNLIMITED, Allowance, Ask, Basis, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
-from personalize.telemetry import logs
+from personalize.telemetry import logs, tracing
 from personalize.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -140,7 +140,8 @@ class Engine:
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
             ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases, allowance)
-            snapshot = await self._source.fetch(ask)
+            with tracing.span("profile read", collection=collection, sections=",".join(sorted(names))):
+                snapshot = await self._source.fetch(ask)
             peeked.append(self._source.peek(ask))
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
@@ -163,7 +164,8 @@ class Engine:
         try:
             bound = self._bind(call, relevant)
             found, basis = bound.binding.found, basis_of(recipe, relevant, known.peeked, bound.versions)
-            data = await self._answer(recipe, bound, deadline)
+            with tracing.span("recipe", recipe=recipe.name, outcome=outcome.provenance):
+                data = await self._answer(recipe, bound, deadline)
             seconds = time.perf_counter() - started
             return dataclasses.replace(outcome, data=data, personalized=found, seconds=seconds, basis=basis)
         except RecipeFailed as error:

@@ -14,7 +14,7 @@ from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
 from personalize.profile_api.token import AccessToken
 from personalize.profile_api.transport import PooledTransport
-from personalize.telemetry import exchanges
+from personalize.telemetry import exchanges, tracing
 from personalize.telemetry.metrics import Metrics
 
 Page = TypeVar("Page")
@@ -186,7 +186,8 @@ class ProfileClient:
         outcome = errors.TimedOut.label  # what a cancellation is: the time limit of a read
         request_id: str | None = None
         try:
-            request_id, answer = await self._answer(url, page)
+            with tracing.span("GET profile", "client", upstream=route):
+                request_id, answer = await self._answer(url, page)
             outcome = "ok"
         except errors.ProfileApiError as error:
             outcome, request_id = error.label, error.request_id
@@ -199,7 +200,7 @@ class ProfileClient:
 
     async def _answer(self, url: str, page: type[Page]) -> tuple[str | None, Page]:
         try:
-            headers = {**self._headers, "Authorization": self._access_token.basic}
+            headers = {**self._headers, **tracing.onward(), "Authorization": self._access_token.basic}
             request = httpx.Request("GET", url, headers=headers)
             response = await self._transport.handle_async_request(request)
             try:

@@ -257,6 +257,13 @@ def hash_key_derived() -> None:
     _log.warning("hash_key_derived", setting="PERSONALIZE_HASH_KEY")
 
 
+def traces_lost() -> None:
+    """The collector did not take spans: they are lost, and nothing else is."""
+    more = _sparingly("traces_lost", "")
+    if more is not None:
+        _log.warning("traces_lost", setting="PERSONALIZE_TRACES_URL", **more)
+
+
 def call_dropped(route: str, reason: str) -> None:
     """The sandbox answered a Tracking call with success and left it out, as Segment does with what is not valid."""
     _log.warning("call_dropped", route=route, reason=reason)

@@ -11,15 +11,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from personalize.engine import Outcome
 from personalize.model import Tier, Visitor
-from personalize.telemetry import logs
+from personalize.telemetry import logs, tracing
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
+from personalize.telemetry.tracing import Span
 
 ANSWERED = "answered"
 """Under which a handler leaves in a request's state whom it is about and what came of it; see `Answered`."""
 
 REFUSED = "refused"
 """Under which the label of a refusal is left there."""
+
+TRACEPARENT = b"traceparent"
 
 ELSEWHERE = "other"
 """The route of what is none: its path is the caller's own word."""
@@ -119,7 +122,7 @@ class AccessLog:
 
 
 class Answers:
-    """Counts every answer that goes the whole way, and has it logged. Pure ASGI.
+    """Counts every answer that goes the whole way, and has it logged and traced. Pure ASGI.
 
     Args:
         app: what answers.
@@ -139,6 +142,10 @@ class Answers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with tracing.serving(_traceparent(scope)) as span:
+            await self._traced(scope, receive, send, span)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         started, status = time.perf_counter(), 0
 
         async def watching(message: Message) -> None:
@@ -151,10 +158,19 @@ class Answers:
             await self._app(scope, receive, watching)
         finally:
             if status:  # else nobody waited for the answer
-                self._note(scope, status, time.perf_counter() - started)
+                line = self._noted(scope, status, time.perf_counter() - started)
+                span.rename(f"{line.method} {line.route}")
+                span.note(method=line.method, route=line.route, status=status, outcome=line.outcome or "none")
+                span.note(request_id=scope["state"]["request_id"])
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _noted(self, scope: Scope, status: int, seconds: float) -> Line:
         route, state = self._templates.get(scope.get("endpoint"), ELSEWHERE), scope["state"]
         self._metrics.http_responses.labels(route, str(status)).inc()
         line = self._access_log.line(scope["method"], route, status, state.get(ANSWERED), state.get(REFUSED))
         self._access_log.tell(line, state["request_id"], seconds)
+        return line
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """Return the trace that a request comes with; of several the last one, as of any header that may stand once."""
+    return next((value.decode("latin-1") for name, value in reversed(scope["headers"]) if name == TRACEPARENT), None)

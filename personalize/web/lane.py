@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from personalize.web.access_log import TRACEPARENT
 from personalize.web.warm import Asked, WarmAnswers
 
 _PREFIX = "/api/"
@@ -18,15 +19,22 @@ _DECLINED = frozenset({b"authorization", b"if-none-match", b"x-request-id"})
 
 
 class ShortLane:
-    """Answers what it can; else lets the application answer, and remembers what it sends. Pure ASGI."""
+    """Answers what it can; else lets the application answer, and remembers what it sends. Pure ASGI.
 
-    def __init__(self, app: ASGIApp, answers: WarmAnswers) -> None:
+    Args:
+        app: what answers the whole way.
+        answers: those that it has given.
+        traced: whether a trace that a request comes with is gone on with, and so has to be shown the whole way.
+    """
+
+    def __init__(self, app: ASGIApp, answers: WarmAnswers, *, traced: bool = False) -> None:
         self._app = app
+        self._declined = _DECLINED | {TRACEPARENT} if traced else _DECLINED
         self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        asked = _asked(scope) if scope["type"] == "http" else None
+        asked = _asked(scope, self._declined) if scope["type"] == "http" else None
         if asked is None:
             await self._app(scope, receive, send)
             return
@@ -52,14 +60,14 @@ class ShortLane:
         return noting
 
 
-def _asked(scope: Scope) -> Asked | None:
+def _asked(scope: Scope, declined: frozenset[bytes]) -> Asked | None:
     """Return what a request asks, if nothing but its path, query and origin can make a difference."""
     path: str = scope["path"]
     if scope["method"] != "GET" or not path.startswith(_PREFIX):
         return None
     origin = None
     for name, value in scope["headers"]:
-        if name in _DECLINED or (name == b"origin" and origin is not None) or (name == b"accept" and b"html" in value):
+        if name in declined or (name == b"origin" and origin is not None) or (name == b"accept" and b"html" in value):
             return None
         if name == b"origin":
             origin = value

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -145,11 +145,10 @@ class WarmAnswers:
             self._access_log.tell(warm.line, request_id, seconds)
 
     def _line(self, given: Given, state: Mapping[str, Any]) -> Line | None:
-        """Return what will be logged of an answer, if anything may be; it comes from memory then."""
+        """Return what will be logged of an answer, if anything may be."""
         if not self._access_log.looks_at_sound:
             return None
-        line = self._access_log.line("GET", given.route, HTTPStatus.OK, state.get(ANSWERED), None)
-        return line if line.tier is None else replace(line, tier="memory")
+        return self._access_log.line("GET", given.route, HTTPStatus.OK, state.get(ANSWERED), None)
 
     def _shared(self, told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
         """Return what is sent to all who are told the same, as its validator says."""

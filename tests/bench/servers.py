@@ -64,6 +64,7 @@ def service(
         "API_KEYS": f"bench:{KEY}",
         "RATE_LIMIT": "10000",
         "CLIENT_RATE_LIMIT": "0",
+        "DRAIN_DELAY": "0s",
         **(named or {}),
     }
     command = [*_pinned(core), PYTHON, "-m", "personalize", "serve", "--port", "0", "--workers", str(workers)]

@@ -164,6 +164,7 @@ def service_running(
             "POSTS_URL": "",
             "RECIPES": str(visitors.RECIPES),
             "LOG_FORMAT": "console",
+            "DRAIN_DELAY": "0s",
             "CLIENT_RATE_LIMIT": "0",  # one machine asks for all visitors
             **named,
         },

@@ -152,6 +152,7 @@ def test_the_settings_table_is_the_settings() -> None:
     defaults |= {"revalidate_ttl": "`600s`", "stale_ttl": "`24h`", "rate_limit": "`80`", "client_rate_limit": "`50`"}
     defaults |= {"log_format": "`json`", "pii_ids": "`false`", "private_feeds": "`false`", "console": "`keys`"}
     defaults |= {"lowercase_external_ids": "`false`", "access_log": "`problems`", "drain_delay": "`5s`"}
+    defaults |= {"traces_share": "`0.01`"}
     expected = []
     for name, field in Settings.model_fields.items():
         secret = " (secret)" if name.upper() in SECRETS else ""

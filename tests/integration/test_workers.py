@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import Receive, Scope, Send
 
+from personalize.server import bind, companion
 from tests.conftest import free_port
 from tests.doubles import environment
 from tests.processes import Running, personalize, wait_for_urls, wait_until
@@ -71,6 +75,8 @@ def test_workers_count_together_and_a_death_takes_nothing_away() -> None:
             return len({*workers(run)} - {first[0]}) == 2 and value(url, "personalize_workers") == 2
 
         wait_until(replaced, "a new worker in place of the dead one")
+        wait_until(lambda: run.output.count("service_started") == 3, "a new worker that counts")
+        assert value(url, "personalize_workers") == 2
         assert seen == sorted(seen)
         get(url + ASK)
         wait_until(lambda: value(url, "personalize_requests_total") == 21, "the next request's count")
@@ -159,3 +165,52 @@ def test_a_hangup_loads_recipes_again_in_every_worker(count: str, tmp_path: Path
         assert {get(ask).json()["data"] for _ in range(10)} == {2222}
         assert workers(run) == before
         wait_until(lambda: value(url, "personalize_requests_total", recipe="own") == 12, "the counts")
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_service_starts_though_everything_hangs(count: str, tmp_path: Path) -> None:
+    """Segment, Redis and feeds that take connections and never answer: it is ready, and answers with defaults."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        hung = {
+            "PERSONALIZE_PROFILE_API_URL": f"http://{where}",
+            "PERSONALIZE_REDIS_URL": f"redis://{where}",
+            "PERSONALIZE_POSTS_URL": f"http://{where}/feed.xml",
+        }
+        with personalize("serve", "--port", "0", "--workers", count, environment={**environment(), **hung}) as run:
+            [url] = wait_for_urls(run, 1)
+            wait_until(lambda: get(f"{url}/readyz").status_code == 200, "a service that is ready")
+            assert get(url + ASK).json()["degraded"] is True
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_hangup_takes_the_token_from_its_file(count: str, tmp_path: Path) -> None:
+    """In every worker: whoever is asked next, Segment is shown the new one."""
+    shown: list[str] = []
+
+    async def upstream(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            shown.append(dict(scope["headers"])[b"authorization"].decode())
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}"})
+
+    def basic(token: str) -> str:
+        return "Basic " + b64encode(f"{token}:".encode()).decode()
+
+    file = tmp_path / "token"
+    file.write_text("first", encoding="utf-8")
+    settings = environment(ACCESS_TOKEN="", ACCESS_TOKEN_FILE=str(file), CLIENT_RATE_LIMIT="0")
+    with bind("127.0.0.1", 0) as listener, companion(upstream, listener):
+        settings["PERSONALIZE_PROFILE_API_URL"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with personalize("serve", "--port", "0", "--workers", count, environment=settings) as run:
+            [url] = wait_for_urls(run, 1)
+            wait_until(lambda: value(url, "personalize_workers") == int(count), "all workers")
+            get(f"{url}/api/recommended-posts?user_id=before")
+            assert {*shown} == {basic("first")}
+            file.write_text("second", encoding="utf-8")
+            run.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: run.output.count('"edit_served"') == int(count), "every worker's new token")
+            shown.clear()
+            for number in range(10):
+                get(f"{url}/api/recommended-posts?user_id=after{number}")
+            assert {*shown} == {basic("second")}

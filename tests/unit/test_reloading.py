@@ -1,6 +1,7 @@
 """Serving while recipes are edited: which edits count, what goes on serving, and that no request is dropped."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.types import Message
 from structlog.testing import capture_logs
 
 from personalize.errors import RecipeLoadError
-from personalize.reloading import Reloading, edits
+from personalize.reloading import Reloading, edits, hangups
 
 
 class Bench:
@@ -190,3 +191,18 @@ async def test_edits_are_those_of_the_files_that_count(tmp_path: Path) -> None:
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_hangup_is_an_edit() -> None:
+    """Several at once may be one, and none ends the process; afterwards the signal is what it was."""
+    heard = hangups()
+    first = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGHUP)
+    await asyncio.wait_for(first, 5)
+    again = asyncio.ensure_future(anext(heard))
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGHUP)
+    await asyncio.wait_for(again, 5)
+    await heard.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

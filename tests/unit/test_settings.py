@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,8 @@ DEFAULTS: dict[str, object] = {
     "metrics_port": None,
     "drain_delay": 5.0,
     "access_log": "problems",
+    "traces_url": None,
+    "traces_share": Decimal("0.01"),
     "log_format": "json",
 }
 
@@ -161,6 +164,8 @@ def test_two_settings_are_enough() -> None:
         ("ACCESS_LOG", "all", "all"),
         ("ACCESS_LOG", "sampled:0.01", "sampled:0.01"),
         ("ACCESS_LOG", "sampled:1", "sampled:1"),
+        ("TRACES_URL", "http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+        ("TRACES_SHARE", "0.5", Decimal("0.5")),
         ("LOG_FORMAT", "console", "console"),
         ("LOG_FORMAT", "json", "json"),
     ],
@@ -286,6 +291,8 @@ NO_FILE = "there is no readable file"
         ("ACCESS_LOG", "all:0.5", "write `problems`, `all`, or `sampled:`"),
         ("ACCESS_LOG", "sampled:2", "a share like 0.01"),
         ("ACCESS_LOG", "sampled", "a share like 0.01"),
+        ("TRACES_URL", "collector:4318", "write an http(s) URL like http://collector:4318/v1/traces."),
+        ("TRACES_SHARE", "2", "less than or equal to 1."),
         ("LOG_FORMAT", "xml", "Input should be 'console' or 'json'."),
     ],
 )
@@ -453,7 +460,7 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
 def test_a_secret_and_its_file_are_not_both_set(secret: str, tmp_path: Path) -> None:
     """Which of two would count is nothing to guess."""
     values = {"ACCESS_TOKEN": "t", "REDIS_URL": "redis://cache", "HASH_KEY": "h" * 16, "API_KEYS": KEY}
-    values["WEBHOOK_SECRET"] = "w" * 16
+    values["WEBHOOK_SECRET"], values["TRACES_URL"] = "w" * 16, "http://collector:4318/v1/traces"
     values["IDENTITY_KEYS"] = f"web:{SECRET}"
     file = tmp_path / "secret"
     file.write_text(values[secret])
@@ -576,6 +583,8 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_METRICS_PORT": "",
         "PERSONALIZE_DRAIN_DELAY": "5s",
         "PERSONALIZE_ACCESS_LOG": "problems",
+        "PERSONALIZE_TRACES_URL": "",
+        "PERSONALIZE_TRACES_SHARE": "0.01",
         "PERSONALIZE_LOG_FORMAT": "json",
     }
     assert all(purpose.endswith(".") for _, _, purpose in loaded.effective())
@@ -691,3 +700,32 @@ def test_a_providers_setting_has_a_name_and_a_key(name: str) -> None:
     [problem] = problems_of(**{name: CANARY})
     assert problem.startswith(f"PERSONALIZE_{name} is not a setting.")
     assert CANARY not in problem
+
+
+def test_the_token_is_read_again(tmp_path: Path) -> None:
+    """From its file; everything else stays, and so does a token that came without a file."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    loaded = settings.load({"PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN_FILE": str(file)})
+    file.write_text("second\n")
+    again = settings.renewed(loaded)
+    assert again.access_token.get_secret_value() == "second"
+    assert again.model_copy(update={"access_token": loaded.access_token}) == loaded
+    unfiled = settings_of()
+    assert settings.renewed(unfiled) is unfiled
+
+
+@pytest.mark.parametrize(("content", "reason"), [("", "the file is empty."), (None, "No such file or directory.")])
+def test_a_token_that_is_gone_is_one_sentence(content: str | None, reason: str, tmp_path: Path) -> None:
+    """The last one is better than none."""
+    file = tmp_path / "token"
+    file.write_text("first")
+    loaded = settings.load({"PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN_FILE": str(file)})
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError) as refused:
+        settings.renewed(loaded)
+    [problem] = refused.value.problems
+    assert problem.startswith("PERSONALIZE_ACCESS_TOKEN_FILE: ")
+    assert problem.endswith(reason)

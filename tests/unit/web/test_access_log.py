@@ -7,11 +7,12 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from personalize.model import Visitor
 from personalize.telemetry import logs
 from personalize.telemetry.pseudonym import Pseudonyms
 from personalize.testing import RecordingProfileApi, service
 from personalize.testing.services import API_KEY
-from personalize.web.access_log import AccessLog, Line
+from personalize.web.access_log import AccessLog, Answered, Line
 from tests.doubles import UUID
 
 pytestmark = pytest.mark.counts_requests
@@ -170,3 +171,19 @@ def test_all_is_all() -> None:
         for _ in range(logs.LINES_ALIKE * 3):
             log.tell(Line("GET", "/api/{recipe}", 200, "default"), "r", 0.8)
     assert len(told) == logs.LINES_ALIKE * 3
+
+
+@pytest.mark.parametrize(
+    ("visitor", "hashed"),
+    [
+        (Visitor(user_id="ada", anonymous_id=UUID), ("users", "user_id:ada")),
+        (Visitor(group_id="acme"), ("accounts", "group_id:acme")),
+        (Visitor(), None),
+    ],
+)
+def test_a_visitor_is_hashed_by_the_id_that_is_asked_first(visitor: Visitor, hashed: tuple[str, str] | None) -> None:
+    """As its key in Redis is, of a user or an account."""
+    pseudonyms = Pseudonyms(b"k")
+    line = AccessLog(1.0, pseudonyms).line("GET", "/api/{recipe}", 200, Answered(visitor, []), None)
+    assert line.visitor == (None if hashed is None else pseudonyms(*hashed))
+    assert (line.outcome, line.tier) == (None, None)

@@ -1,13 +1,18 @@
 """What the operator asks, and what the metrics say after some traffic."""
 
 from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from personalize.app import create_app
 from personalize.testing import API_KEY, RecordingProfileApi, service
-from tests.doubles import TOKEN, UUID
+from personalize.testing.services import client_of
+from tests.conftest import free_port
+from tests.doubles import TOKEN, UUID, settings_of
 
 CANARY = "canary-never-a-label"
 
@@ -109,3 +114,99 @@ async def test_nothing_of_a_caller_is_in_the_metrics(client: httpx.AsyncClient) 
     await client.get("/api/recommended-posts?user_id=u", headers={"Authorization": f"Bearer {CANARY}"})
     metrics = (await client.get("/metrics")).text
     assert not [secret for secret in (CANARY, UUID, API_KEY, TOKEN) if secret in metrics]
+
+
+async def test_the_dependencies_are_told_in_words(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
+    """As they were when they were last needed; nobody is asked for it, and nobody may keep it."""
+    api.failure = httpx.Response(503)
+    for number in range(5):
+        await client.get(f"/api/recommended-posts?user_id=u{number}")
+    asked = len(api.calls)
+    answered = await client.get("/status")
+    assert answered.json() == {
+        "status": "ready",
+        "version": version("personalize"),
+        "dependencies": {
+            "profile_api": "keeps failing, and is tried every few seconds",
+            "redis": "not configured",
+        },
+    }
+    assert answered.headers["Cache-Control"] == "no-store"
+    assert len(api.calls) == asked
+
+
+@pytest.mark.parametrize(
+    ("failure", "word"),
+    [
+        (httpx.Response(401), "refuses the access token"),
+        (httpx.Response(429, headers={"Retry-After": "30"}), "paused: its rate limit is spent"),
+        (None, "answers, or was not asked yet"),
+    ],
+)
+async def test_segment_has_a_word_for_each_trouble(
+    failure: httpx.Response | None, word: str, client: httpx.AsyncClient, api: RecordingProfileApi
+) -> None:
+    """Which says what to look at."""
+    api.failure = failure
+    await client.get("/api/recommended-posts?user_id=u")
+    assert (await client.get("/status")).json()["dependencies"]["profile_api"] == word
+
+
+async def test_where_dependencies_are_is_nobodys_business(api: RecordingProfileApi, tmp_path: Path) -> None:
+    """Neither addresses nor secrets are in the words, whatever is away."""
+    feed = tmp_path / "posts.json"
+    feed.write_text('[{"title": "Tea", "url": "https://blog.example.com/tea"}]', encoding="utf-8")
+    redis = f"redis://:{CANARY}@127.0.0.1:{free_port()}"
+    async with service(
+        api, REDIS_URL=redis, POSTS_URL=str(feed), PRODUCTS_URL=f"http://127.0.0.1:{free_port()}"
+    ) as one:
+        for number in range(5):
+            await one.get(f"/api/recommended-posts?user_id=u{number}")
+        told = (await one.get("/status")).json()["dependencies"]
+    assert told.pop("posts").startswith("1 items, loaded ")
+    assert told == {
+        "profile_api": "answers, or was not asked yet",
+        "redis": "away: left alone for a second at a time",
+        "products": "not loaded yet",
+    }
+
+
+@pytest.mark.counts_requests
+async def test_what_is_new_is_counted_where_it_happens(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
+    """Routes by their templates, recipes by their time, the budget by who was asked, the breaker by its openings."""
+    await client.get("/api/recommended-posts?user_id=ada")
+    await client.get(f"/{CANARY}")
+    assert await counts(client, "personalize_http_responses_total") == {
+        ("/api/{recipe}", "200"): 1,
+        ("other", "404"): 1,
+    }
+    assert await counts(client, "personalize_recipe_seconds_count") == {("recommended-posts",): 1}
+    assert await counts(client, "personalize_budget_asks_total") == {("granted", "own"): 1}
+    assert await counts(client, "personalize_budget_rate") == {(): 80}
+    assert await counts(client, "personalize_workers") == {(): 1}
+    api.failure = httpx.Response(429, headers={"Retry-After": "30"})
+    await client.get("/api/recommended-posts?user_id=a")
+    await client.get("/api/recommended-posts?user_id=b")
+    assert await counts(client, "personalize_upstream_pauses_total") == {(): 1}
+    assert (await counts(client, "personalize_budget_asks_total"))["paused", "own"] >= 1
+
+
+@pytest.mark.counts_requests
+async def test_the_breakers_openings_are_counted(client: httpx.AsyncClient, api: RecordingProfileApi) -> None:
+    """An alert may ask how often, and not only whether it happens to be open when it looks."""
+    api.failure = httpx.Response(503)
+    for number in range(8):
+        await client.get(f"/api/recommended-posts?user_id=u{number}")
+    assert await counts(client, "personalize_breaker_openings_total") == {(): 1}
+    assert await counts(client, "personalize_breaker_open") == {(): 1}
+
+
+async def test_a_service_that_was_told_to_go_is_not_ready(api: RecordingProfileApi) -> None:
+    """It is alive and answers all the same."""
+    app = create_app(settings_of(), transport=api.transport, leaving=lambda: True)
+    async with client_of(app) as leaving:
+        ready, alive, status = [await leaving.get(path) for path in ("/readyz", "/livez", "/status")]
+        answered = await leaving.get("/api/recommended-posts?user_id=ada")
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+    assert (alive.status_code, answered.status_code) == (200, 200)
+    assert status.json()["status"] == "draining"
