@@ -24,6 +24,10 @@ ED_KEY = ed25519.Ed25519PrivateKey.from_private_bytes(b"fake-seed-of-thirty-two-
 WEB = IdentityKey("web", "HS256", SECRET.encode())
 
 
+LIFETIME = 3500
+"""Seconds that a token is good for: longer than all tests take together, for some are made before the first one."""
+
+
 def public_pem(key: PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -34,7 +38,7 @@ def private_pem(key: PrivateKey) -> bytes:
 
 def claims(sub: object = "user_id:ada", **others: object) -> dict[str, object]:
     """Return what a good token says, but for what is told otherwise; `None` leaves a claim out."""
-    told = {"sub": sub, "aud": "personalize", "exp": int(time.time()) + 900, **others}
+    told = {"sub": sub, "aud": "personalize", "exp": int(time.time()) + LIFETIME, **others}
     return {name: value for name, value in told.items() if value is not None}
 
 
