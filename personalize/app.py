@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from personalize import registry
+from personalize import registry, sandbox
 from personalize.cache.entry import Ages
 from personalize.cache.inbox import Inbox
 from personalize.cache.memory import MemoryStore
@@ -107,7 +107,8 @@ def create_app(
         RecipeLoadError: a recipe cannot be loaded, or asks for a provider that there is not.
         ProviderLoadError: an installed provider cannot be made.
         SettingsError: a setting is of no installed provider, or an override of no recipe.
-        ConfigurationError: several processes are pushed changes, and could not tell each other.
+        ConfigurationError: several processes are pushed changes, and could not tell each other; or the console would be
+            open to all.
     """
     metrics = metrics or Metrics(CollectorRegistry())
     recipes = recipes or load_recipes(settings)
@@ -403,7 +404,12 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
 
 
 def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts) -> Console | None:
-    """Return the console, where anybody may use it."""
+    """Return the console, where anybody may use it; without a key only where nobody is who they seem to be."""
+    if settings.console == "open" and settings.space_id != sandbox.SPACE:
+        raise ConfigurationError(
+            "PERSONALIZE_CONSOLE: `open` would tell everybody about anybody of this space: it is for the sandbox "
+            "(`serve --sandbox`). Use `keys`, and an API key."
+        )
     if settings.console == "off" or (settings.console == "keys" and not settings.api_keys):
         return None
     vitals = Vitals(desk.metrics, budget=settings.rate_limit)

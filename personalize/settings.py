@@ -276,7 +276,9 @@ class Settings(BaseModel):
     ] = ()
     console: Annotated[
         Literal["off", "keys", "open"],
-        Field(description="Who may use `/console`: nobody (`off`), whoever has an API key (`keys`), or all (`open`)."),
+        Field(
+            description="Who may use `/console`: nobody (`off`), who has a key (`keys`), all (`open`: sandbox only)."
+        ),
     ] = "keys"
     recipes: Annotated[
         Listed, Field(min_length=1, description="Where recipes are: `shipped`, files, folders or modules.")

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from personalize.errors import ConfigurationError
 from personalize.testing import API_KEY, RecordingProfileApi, service
 from personalize.web.console import FILES
 from tests.tokens import SECRET, bearer, minted
@@ -95,10 +96,17 @@ async def test_where_nobody_may_use_it_there_is_none(api: RecordingProfileApi, n
 
 async def test_in_development_it_is_open(api: RecordingProfileApi) -> None:
     """Whoever reaches it may ask about anybody; a wrong key is still told to be wrong."""
-    async with service(api, CONSOLE="open") as client:
+    async with service(api, CONSOLE="open", SPACE_ID="sandbox") as client:
         assert (await client.get(ANSWER)).json()["personalized"] is True
         assert (await client.get("/console/answers/customer-context?user_id=ada")).status_code == 200
         assert (await client.get(ANSWER, headers=bearer("fake-key-of-nobody"))).status_code == 401
+
+
+async def test_a_real_space_is_never_open(api: RecordingProfileApi) -> None:
+    """The service does not start, and says what to do instead."""
+    with pytest.raises(ConfigurationError, match="Use `keys`, and an API key"):
+        async with service(api, CONSOLE="open"):
+            pass
 
 
 async def test_an_answer_says_where_it_came_from(client: httpx.AsyncClient) -> None:
