@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from personalize.telemetry import logs
-from personalize.telemetry.tracing import Fact, Kind
+from personalize.telemetry.spans import Fact, Kind
 
 EXPORT_SECONDS = 2.0
 """What sending a batch may take, also when the service stops."""

@@ -14,7 +14,7 @@ from personalize.model import Tier, Visitor
 from personalize.telemetry import logs, tracing
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
-from personalize.telemetry.tracing import Span
+from personalize.telemetry.spans import Span
 
 ANSWERED = "answered"
 """Under which a handler leaves in a request's state whom it is about and what came of it; see `Answered`."""
