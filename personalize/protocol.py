@@ -88,7 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase: Literal["between", "head", "body"] = "between"
         self._begun = False
         """Whether a message began in the bytes that are being read."""
-        self._received = self._header_bytes = self._body_bytes = 0
+        self._received = self._headers = self._header_bytes = self._body_bytes = 0
         self._answering: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._refused = False
@@ -128,7 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._stop_waiting()
         self._phase, self._begun = "head", True
-        self._header_bytes = self._body_bytes = 0
+        self._headers = self._header_bytes = self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL."""
@@ -137,11 +137,16 @@ class BoundedProtocol(HttpToolsProtocol):
             raise UrlTooLong(f"The URL is longer than {_kib(self._bounds.url)}.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer."""
-        super().on_header(name, value)
+        """Take a header; count a trailer, and let nobody hear of it.
+
+        It comes behind all that a proxy has looked at or added, and would pass for it (RFC 9110, 6.5.1).
+        """
+        self._headers += 1
         self._header_bytes += len(name) + len(value) + len(": \r\n")
-        if len(self.headers) > self._bounds.headers or self._header_bytes > self._bounds.header_bytes:
+        if self._headers > self._bounds.headers or self._header_bytes > self._bounds.header_bytes:
             raise self._headers_too_large()
+        if self._phase == "head":
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the application hear of the request, unless a body is announced that is too large."""

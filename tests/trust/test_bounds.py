@@ -121,6 +121,17 @@ def test_trailers_count_too(service: str, trailer: bytes) -> None:
     assert lives(service)
 
 
+def test_nobody_hears_of_a_trailer(service: str) -> None:
+    """It comes behind what a proxy has looked at and added: it is no proof, and says of nobody where they are."""
+    asked = b"GET /api/customer-context?user_id=ada HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    asked, proof, end = asked + b"Connection: close\r\n", b"Authorization: Bearer broken\r\n", b"\r\n"
+    trailed = (asked + end + b"0\r\n" + trailer + end for trailer in (b"", proof))
+    nothing, trailer, header = (
+        exchange(service, one).content["detail"] for one in (*trailed, asked + proof + end + b"0\r\n" + end)
+    )
+    assert nothing == trailer != header
+
+
 def test_a_body_in_chunks_is_bounded(service: str) -> None:
     """Also where the request was answered without it: then the connection ends."""
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
