@@ -36,8 +36,9 @@ from personalize.web.responses import NO_STORE, PROBLEM_JSON, PROTECTED, Problem
 class Bounds:
     """What a client may send. Sizes are in bytes, times in seconds; `connections` are those of one process.
 
-    `receive` is what a head may take, and a body; `linger` for how long the rest of what was refused is thrown away,
-    so that the answer is not; `pipelined` how many requests may be sent before the first is answered.
+    `receive` is what a head may take, and a body; `take` for how long an answer waits to be taken; `linger` for how long
+    the rest of what was refused is thrown away, so that the answer is not; `pipelined` how many requests may be sent
+    before the first is answered.
     """
 
     url: int = 8 * 1024
@@ -45,6 +46,7 @@ class Bounds:
     header_bytes: int = 16 * 1024
     body: int = 1024 * 1024
     receive: float = 10.0
+    take: float = 60.0
     linger: float = 1.0
     connections: int = 2000
     pipelined: int = 16
@@ -91,6 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received = self._headers = self._header_bytes = self._body_bytes = 0
         self._answering: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -104,6 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop_waiting()
+        self._stop_taking()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -170,6 +174,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase = "between"
         self._stop_waiting()
 
+    def pause_writing(self) -> None:
+        """Give the client so long to take what waits for it: behind that a next answer would wait for ever."""
+        super().pause_writing()
+        self._taking = self.loop.call_later(self._bounds.take, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._stop_taking()
+        super().resume_writing()
+
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that has rested for long, also if its client has not taken the answer yet."""
         if self.transport.get_write_buffer_size():
@@ -216,6 +230,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _waited(self) -> None:
         if self._phase == "between":  # nothing has been asked that could be answered

@@ -249,6 +249,16 @@ def test_a_connection_that_rests_makes_room() -> None:
         assert [one.send(LIVEZ + b"\r\n").answer().status for one in resting[1:]] == [200, 200]
 
 
+def test_who_takes_no_answers_makes_room() -> None:
+    """However many are asked for at once: more of them wait than the system takes off our hands."""
+    large = b"GET /docs/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serving({"connections": 3, "take": 0.5, "linger": 0.2}) as (url, _), ExitStack() as stack:
+        for _ in range(3):
+            assert stack.enter_context(wire(url)).send(15 * large).answers_within(5)
+        assert is_problem(exchange(url, b""), 503, "overloaded")
+        wait_until(lambda: lives(url), "room")
+
+
 def test_there_are_no_more_connections_than_files() -> None:
     """Where the system allows few, callers are told, rather than left to wait for one that cannot be opened."""
     with serving({"linger": 0.2}, shell="ulimit -n 310") as (url, _), ExitStack() as stack:
