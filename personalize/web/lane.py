@@ -67,7 +67,11 @@ def _asked(scope: Scope, declined: frozenset[bytes]) -> Asked | None:
         return None
     origin = None
     for name, value in scope["headers"]:
-        if name in declined or (name == b"origin" and origin is not None) or (name == b"accept" and b"html" in value):
+        if (
+            name in declined
+            or (name == b"origin" and origin is not None)
+            or (name == b"accept" and b"html" in value.lower())
+        ):
             return None
         if name == b"origin":
             origin = value

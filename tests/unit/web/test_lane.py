@@ -105,7 +105,13 @@ async def test_an_answer_is_sent_again() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"authorization": "Bearer key"}, {"if_none_match": 'W/"1"'}, {"x_request_id": "mine"}, {"accept": "text/html"}],
+    [
+        {"authorization": "Bearer key"},
+        {"if_none_match": 'W/"1"'},
+        {"x_request_id": "mine"},
+        {"accept": "text/html"},
+        {"accept": "Text/HTML"},
+    ],
 )
 async def test_who_is_to_be_told_something_of_their_own_goes_the_whole_way(headers: dict[str, str]) -> None:
     """And so does whoever comes after them."""
@@ -225,6 +231,16 @@ async def _looked_up(client: httpx.AsyncClient) -> int:
     return sum(
         int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("personalize_memo_reads_total{")
     )
+
+
+@pytest.mark.parametrize("markup", ["text/html", "TEXT/HTML", "text/Html, */*"])
+async def test_markup_is_for_those_alone_who_asked_for_it(markup: str) -> None:
+    """However they write it: whoever comes next and wants JSON is not given what they were sent."""
+    api = RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+    async with client_of(create_app(settings_of(), transport=api.transport)) as client:
+        for _ in range(3):
+            assert "text/html" in (await client.get(ADA, headers={"Accept": markup})).headers["Content-Type"]
+        assert (await client.get(ADA)).headers["Content-Type"] == "application/json"
 
 
 async def test_a_page_comes_by_the_lane_too() -> None:
