@@ -21,7 +21,7 @@ MAX_BYTES = 32 * 1024 * 1024
 """What all answers may take."""
 
 ANSWER_BYTES = 900
-"""What an answer takes beside its query and what is sent."""
+"""What an answer takes beside its query, its origin and what is sent."""
 
 _OWN = frozenset({b"cache-control", b"x-request-id"})
 """Headers that differ from one answer to the next."""
@@ -169,4 +169,4 @@ class WarmAnswers:
 
 
 def _size(asked: Asked) -> int:
-    return ANSWER_BYTES + len(asked[1])
+    return ANSWER_BYTES + len(asked[1]) + len(asked[2] or b"")

@@ -186,6 +186,13 @@ async def test_the_oldest_answers_go_first() -> None:
     assert lane.whole.asked == 4
 
 
+async def test_what_an_origin_takes_counts() -> None:
+    """Anybody may send a long one."""
+    lane = Lane(Whole(), max_bytes=3 * ANSWER_BYTES)
+    assert await lane.ask_twice() == 1
+    assert await lane.ask_twice(origin="https://" + 3 * ANSWER_BYTES * "a") == 2
+
+
 async def test_an_answer_that_there_is_no_room_for_is_not_kept() -> None:
     """Nor does it leave anything behind."""
     lane = Lane(Whole(), max_bytes=ANSWER_BYTES)
