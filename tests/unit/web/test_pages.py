@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from personalize.errors import BadParameter
 from personalize.testing import API_KEY, RecordingProfileApi, service
+from personalize.trust.ids import IdRules
+from personalize.web import page
 from tests.doubles import ORIGIN, event
 
 PAGE = "/api/personalize"
@@ -218,6 +221,15 @@ async def test_what_cannot_be_asked_is_refused(
     assert (answered.status_code, answered.json()["code"]) == (400, "invalid_parameter")
     assert answered.json()["detail"].startswith(f"`{field}` ")
     assert api.calls == []
+
+
+def test_too_many_recipes_are_refused_before_each_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would be compared with every parameter: what fits a URL would hold up everybody for a third of a second."""
+    looked_at: list[str] = []
+    monkeypatch.setattr(page, "_of", lambda id_, _: looked_at.append(id_))
+    with pytest.raises(BadParameter, match="more than 20"):
+        page.from_query(b"recipes=" + b"a," * 21, IdRules())
+    assert looked_at == []
 
 
 @pytest.mark.parametrize(
