@@ -62,7 +62,8 @@ def _at(document: Document, link: str, *, any_host: bool = False) -> str | None:
         return None
     if not any_host and parts.netloc != urlsplit(document.shown).netloc:
         return None
-    return urljoin(document.location, urlunsplit(("", "", parts.path, parts.query, "")))
+    path = f"/{parts.path.lstrip('/')}"  # what begins with `//` would name another host
+    return urljoin(document.location, urlunsplit(("", "", path, parts.query, "")))
 
 
 class _Head(HTMLParser):

@@ -44,6 +44,11 @@ def test_a_page_is_told_from_a_feed(body: bytes, *, expected: bool) -> None:
             "",
             "https://user:pw@blog.example/x/wp-json/",
         ),
+        (
+            '<link rel="https://api.w.org/" href="https://blog.example//evil.example/wp-json/">',
+            "",
+            "https://user:pw@blog.example/evil.example/wp-json/",
+        ),
         ('<link rel="home" href="/">', '</>; rel="home"', None),
         ("", "<" * 100_000 + '/>; rel="https://api.w.org/"', None),  # longer than a header that means it
     ],
@@ -61,6 +66,7 @@ def test_wordpress_says_where_its_api_is(head: str, header: str, expected: str |
         ('<LINK REL="Alternate" TYPE="application/Feed+JSON" HREF="/f.json">', "https://user:pw@blog.example/f.json"),
         (RSS % "https://blog.example/feed.xml", "https://user:pw@blog.example/feed.xml"),
         (RSS % "https://evil.example/feed.xml", None),
+        (RSS % "https://blog.example//evil.example/feed.xml", "https://user:pw@blog.example/evil.example/feed.xml"),
         (RSS % "file:///etc/passwd", None),
         (RSS % "http://[::1", None),
         ('<link rel="alternate" hreflang="de" href="/de/">', None),
