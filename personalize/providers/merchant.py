@@ -13,6 +13,9 @@ NAMESPACE = "http://base.google.com/ns/1.0"
 CHUNK = 64 * 1024
 """Bytes that are parsed at once."""
 
+MAX_DEPTH = 100
+"""Elements within one another; what a product says is five deep. expat remembers each that is open."""
+
 _ROOTS = {"rss", "feed", "RDF"}
 _ITEMS = {"item", "entry"}
 
@@ -60,6 +63,8 @@ class _Feed:
         local = name.rpartition(" ")[2]
         if not self._path and local not in _ROOTS:
             raise ProviderFailed(f"{self._shown} is XML, but no product feed")
+        if len(self._path) == MAX_DEPTH:
+            raise ProviderFailed(f"{self._shown} is nested deeper than any product feed")
         self._path.append(name)
         self._text.clear()
         if not self._item_at and local in _ITEMS:

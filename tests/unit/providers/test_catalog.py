@@ -205,6 +205,11 @@ def test_a_bomb_of_entities_does_not_go_off(tmp_path: Path) -> None:
         assert reason(body) == "defines entities, which may expand without end"
 
 
+def test_a_feed_of_nothing_but_depth_costs_nothing() -> None:
+    """64 KiB of gzip are 64 MiB of it, and would take 3 GiB: expat remembers each element that is open."""
+    assert reason("<rss>" + "<a>" * 1000) == "is nested deeper than any product feed"
+
+
 def test_a_large_feed_is_read_as_it_comes() -> None:
     """Items that fall on the edges of what is parsed at once are whole."""
     item = f"<item>{MEMBERS}</item>"
