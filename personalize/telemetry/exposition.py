@@ -30,5 +30,8 @@ def of_workers(directory: Path) -> Exposition:
 
 
 def _shown(registry: CollectorRegistry, accept: str) -> Shown:
-    encoder, content_type = exposition.choose_encoder(accept)
+    try:
+        encoder, content_type = exposition.choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number
+        encoder, content_type = exposition.choose_encoder("")
     return encoder(registry), content_type
