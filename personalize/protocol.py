@@ -36,9 +36,9 @@ from personalize.web.responses import NO_STORE, PROBLEM_JSON, PROTECTED, Problem
 class Bounds:
     """What a client may send. Sizes are in bytes, times in seconds; `connections` are those of one process.
 
-    `receive` is what a head may take, and a body; `take` for how long an answer waits to be taken; `linger` for how long
-    the rest of what was refused is thrown away, so that the answer is not; `pipelined` how many requests may be sent
-    before the first is answered.
+    `receive` is what a head may take, and a body; `take` for how long an answer waits to be taken; `linger` for how
+    long the rest of what was refused is thrown away, so that the answer is not; `pipelined` how many requests may be
+    sent before the first is answered.
     """
 
     url: int = 8 * 1024
@@ -108,6 +108,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._stop_waiting()
         self._stop_taking()
+        if self._answering is not None:  # which may be another request than the last one, of which uvicorn thinks
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

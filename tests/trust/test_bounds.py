@@ -252,11 +252,12 @@ def test_a_connection_that_rests_makes_room() -> None:
 def test_who_takes_no_answers_makes_room() -> None:
     """However many are asked for at once: more of them wait than the system takes off our hands."""
     large = b"GET /docs/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
-    with serving({"connections": 3, "take": 0.5, "linger": 0.2}) as (url, _), ExitStack() as stack:
+    with serving({"connections": 3, "take": 0.5, "linger": 0.2}) as (url, run), ExitStack() as stack:
         for _ in range(3):
             assert stack.enter_context(wire(url)).send(15 * large).answers_within(5)
         assert is_problem(exchange(url, b""), 503, "overloaded")
         wait_until(lambda: lives(url), "room")
+    assert "Traceback" not in run.output
 
 
 def test_there_are_no_more_connections_than_files() -> None:
