@@ -59,6 +59,7 @@ async def test_the_service_says_how_it_is(
         ("*/*", "text/plain"),
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
         ("application/openmetrics-text; version=none", "text/plain"),
+        ("application/openmetrics-text; version=abc; escaping=foo", "text/plain"),
     ],
 )
 async def test_metrics_come_as_the_scraper_likes(accept: str, content_type: str, client: httpx.AsyncClient) -> None:
