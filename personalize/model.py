@@ -40,13 +40,15 @@ class ExternalId(Struct, frozen=True, order=True):
 class Visitor(Struct, frozen=True):
     """Whom a request is about: a user by one or more ids, an account by its group id, or both.
 
-    `external_id` is a user's id of another type than the two that have names of their own.
+    `external_id` is a user's id of another type than the two that have names of their own; `proven` says that whoever
+    asks has shown who they are, so that the ids are believed to be one person's.
     """
 
     user_id: str | None = None
     anonymous_id: str | None = None
     group_id: str | None = None
     external_id: ExternalId | None = None
+    proven: bool = False
 
     def external_ids(self, collection: Collection) -> tuple[ExternalId, ...]:
         """Return the ids to look up in `collection`, in the order in which they are asked."""

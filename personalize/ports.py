@@ -45,8 +45,9 @@ UNLIMITED: Allowance = _Unlimited()
 class Ask:
     """What the engine wants to know of one profile, how urgently, and until when it waits.
 
-    `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids;
-    `allowance` is asked before anything is read that nobody else is reading already.
+    `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids,
+    `proven` if whoever asks has shown who they are; `allowance` is asked before anything is read that nobody else is
+    reading already.
     """
 
     collection: Collection
@@ -56,6 +57,7 @@ class Ask:
     priority: Priority = "page"
     aliases: tuple[ExternalId, ...] = ()
     allowance: Allowance = UNLIMITED
+    proven: bool = False
 
 
 class Basis(Protocol):

@@ -12,11 +12,19 @@ MAX_KEYS = 100_000
 MAX_ALIASES = 64
 """Of one profile; the ones learnt first stay: who makes up ids beside somebody else's must not push out the real."""
 
+MAX_UNPROVEN = MAX_ALIASES // 2
+"""Of those, which anybody may have put together: the room that is left is for what is known for certain."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Others:
     keys: tuple[str, ...]
     told_at: float
+
+
+def room_of(*, proven: bool) -> int:
+    """Return how many keys may stand beside one of a person."""
+    return MAX_ALIASES if proven else MAX_UNPROVEN
 
 
 class Aliases:
@@ -32,10 +40,10 @@ class Aliases:
         self._clock = clock
         self._others: LRUCache[str, _Others] = LRUCache(MAX_KEYS, getsizeof=lambda others: 1 + len(others.keys))
 
-    def learn(self, key: str, others: Iterable[str]) -> list[str]:
-        """Remember that other keys stand for the same person; return those that are news."""
+    def learn(self, key: str, others: Iterable[str], *, proven: bool = True) -> list[str]:
+        """Remember that other keys stand for the same person, as is proven or only said; return those that are news."""
         known, now = self._others.get(key, _Others((), self._clock())), self._clock()
-        room = MAX_ALIASES - len(known.keys)
+        room = max(0, room_of(proven=proven) - len(known.keys))
         new = [other for other in others if other not in known.keys and other != key][:room]
         if now - known.told_at >= self._renew:
             self._others[key] = _Others((*known.keys, *new), now)

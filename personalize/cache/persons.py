@@ -27,11 +27,14 @@ class Persons:
         self._aliases = aliases
         self._hold = hold
 
-    def learn(self, key: str, others: Sequence[str]) -> None:
-        """Remember that other keys stand for the same person as this one, in both directions."""
+    def learn(self, key: str, others: Sequence[str], *, proven: bool) -> None:
+        """Remember that other keys stand for the same person as this one, in both directions.
+
+        `proven` is what Segment tells, or somebody who has shown who they are; anybody else may have made ids up.
+        """
         for mine, theirs in ((key, others), *((other, [key]) for other in others)):
-            if new := self._aliases.learn(mine, theirs):
-                self._hold(self._shared.relate(mine, new))
+            if new := self._aliases.learn(mine, theirs, proven=proven):
+                self._hold(self._shared.relate(mine, new, proven=proven))
 
     async def near(self, key: str) -> frozenset[str] | None:
         """Return the keys that were learnt together with this one; `None` where the shared tier cannot tell.
@@ -43,7 +46,7 @@ class Persons:
         if theirs is None:
             return None
         if mine - theirs:
-            await self._shared.relate(key, sorted(mine - theirs))
+            await self._shared.relate(key, sorted(mine - theirs), proven=True)
         return mine | theirs
 
     async def reach(self, named: Iterable[str]) -> tuple[list[str], bool]:

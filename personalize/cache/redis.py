@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from personalize.cache import entry
-from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.aliases import room_of
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.batches import Batches
 from personalize.cache.store import Known, Lease, Stamp
@@ -159,9 +159,9 @@ class RedisStore:
         """Return the right to read a section, if no other replica has it; also when Redis does not answer."""
         return await self._locks.take(f"{KEY % key}:lock:{name}", seconds=LEASE_SECONDS)
 
-    async def relate(self, key: str, others: Iterable[str]) -> None:
+    async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Remember that other profiles' keys stand for the same person."""
-        arguments: list[Argument] = [self._expire_ms, MAX_ALIASES, *others]
+        arguments: list[Argument] = [self._expire_ms, room_of(proven=proven), *others]
         await self._connection.evaluate("relate", RELATE, [_aliases(key)], arguments)
 
     async def related(self, key: str) -> frozenset[str] | None:

@@ -125,7 +125,7 @@ class CachedSource:
         }
         snapshot = _snapshot(served)
         if ask.aliases and snapshot.found:  # they are one person's, if there is one at all
-            self._persons.learn(key, [self._key(ask.collection, one) for one in ask.aliases])
+            self._persons.learn(key, [self._key(ask.collection, one) for one in ask.aliases], proven=ask.proven)
         return snapshot
 
     def peek(self, ask: Ask) -> Basis | None:
@@ -164,7 +164,7 @@ class CachedSource:
         """Remember which ids Segment says to be one person's."""
         told = section.content if isinstance(section.content, tuple) else ()
         ids = [one for one in told if isinstance(one, ExternalId)]
-        self._persons.learn(order.key, [self._key(order.collection, one) for one in ids])
+        self._persons.learn(order.key, [self._key(order.collection, one) for one in ids], proven=True)
 
     def _leave(self, key: str) -> None:
         """Let go of what is on its way to a profile, and of how earlier attempts went."""

@@ -42,8 +42,8 @@ class SharedStore(Protocol):
         """Return the right to read a section, if nobody else has it; also when the tier does not answer."""
         ...
 
-    async def relate(self, key: str, others: Iterable[str]) -> None:
-        """Remember that other profiles' keys stand for the same person; the first ones stay."""
+    async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
+        """Remember that other profiles' keys stand for the same person; the first ones stay, and most of the proven."""
         ...
 
     async def related(self, key: str) -> frozenset[str] | None:
@@ -102,7 +102,7 @@ class Alone:
         """Let it read."""
         return FREE
 
-    async def relate(self, key: str, others: Iterable[str]) -> None:
+    async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Keep nothing."""
 
     async def related(self, key: str) -> frozenset[str] | None:  # noqa: ARG002 -- the protocol's

@@ -139,7 +139,8 @@ class Engine:
         peeked: list[Basis | None] = []
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
-            ask = Ask(collection, external_id, sections, errand.deadline, errand.priority, aliases, allowance)
+            urgency = (errand.deadline, errand.priority)
+            ask = Ask(collection, external_id, sections, *urgency, aliases, allowance, visitor.proven)
             with tracing.span("profile read", collection=collection, sections=",".join(sorted(names))):
                 snapshot = await self._source.fetch(ask)
             peeked.append(self._source.peek(ask))

@@ -22,6 +22,10 @@ from personalize.providers.merchant import read_items
 from personalize.providers.text import http_link, one_line
 
 MAX_PRODUCTS = 100_000
+
+MAX_COMMAS = 30 * MAX_PRODUCTS
+"""As many as there are between the values of so many products; a list of numbers of the same size would take all
+memory."""
 """Products kept of one source, in its order: they take about 60 MiB in every process."""
 
 Record: TypeAlias = Mapping[str, Any]
@@ -67,7 +71,7 @@ def read_catalog(document: Document) -> Batch[Product]:
 def _records(body: bytes, shown: str) -> Iterator[Record | None]:
     match body[:1]:
         case b"[" | b"{":
-            return map(_record, _in_json(body))
+            return map(_record, _in_json(body, shown))
         case b"<":
             return read_items(body, shown)
     return _in_csv(body, shown)
@@ -78,8 +82,10 @@ def _record(raw: bytes | Raw) -> Record | None:
     return told if isinstance(told, dict) else None
 
 
-def _in_json(body: bytes) -> Iterable[bytes | Raw]:
+def _in_json(body: bytes, shown: str) -> Iterable[bytes | Raw]:
     """Return the parts that are products, undecoded: decoding them all in one go would hold up every other thread."""
+    if body.count(b",") > MAX_COMMAS:
+        raise ProviderFailed(f"{shown} has more values than {MAX_PRODUCTS:,} products would")
     if body.startswith(b"["):
         return msgspec.json.decode(body, type=list[Raw])
     try:

@@ -10,7 +10,7 @@ import nh3
 MAX_EXCERPT = 300
 """Characters of an excerpt, its ellipsis included: two or three lines in a teaser."""
 
-MAX_MARKUP = 64 * 1024
+MAX_MARKUP = 16 * 1024
 """Characters of markup that are read, of which a title or an excerpt is the beginning."""
 
 _BLOCK = re.compile(

@@ -42,6 +42,9 @@ POLICY = (
 
 KEPT_SECONDS = 60
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""By which names a browser of this machine reaches it; a name of somebody else's may lead here too (DNS rebinding)."""
+
 LOCAL = Caller(server="console")
 """Who asks where the console is open to everybody who reaches it."""
 
@@ -113,7 +116,7 @@ class Console:
             ProofRequired: a visitor's token does not do.
         """
         caller = self._desk.caller(request)
-        if self._open_to_all and caller.server is None:
+        if self._open_to_all and caller.server is None and request.url.hostname in LOOPBACK:
             return LOCAL
         access.require_server(caller)
         return caller

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from personalize.engine import Call, Engine, Outcome
@@ -10,7 +11,7 @@ from personalize.errors import TooManyRequests
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
-from personalize.trust.access import Caller, Callers
+from personalize.trust.access import ANYBODY, Caller, Callers
 from personalize.trust.ids import IdRules
 from personalize.web.clients import Clients
 
@@ -71,6 +72,7 @@ class Desk:
         usual = min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
         deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
         allowance = self._clients.allowance(request, caller)
+        visitor = replace(visitor, proven=caller != ANYBODY)
         outcomes = await self._engine.serve(calls, visitor, deadline, "server" if ours else "page", allowance)
         if ours and allowance.wait and any(one.degraded for one in outcomes):
             raise TooManyRequests(allowance.wait)

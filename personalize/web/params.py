@@ -62,9 +62,11 @@ def fields(query_string: bytes) -> dict[str, str]:
 
 def visitor_of(given: Mapping[str, str | None], rules: IdRules) -> Visitor:
     """Return the visitor; a blank id counts as absent, for that is what a page's template writes when it has none."""
-    ids = {name: rules.checked(name, name, value).value for name in ID_FIELDS if (value := given.get(name))}
+    user_id, anonymous_id, group_id = (
+        rules.checked(name, name, value).value if (value := given.get(name)) else None for name in ID_FIELDS
+    )
     other = given.get("external_id")
-    return Visitor(**ids, external_id=rules.parsed("external_id", other) if other else None)
+    return Visitor(user_id, anonymous_id, group_id, rules.parsed("external_id", other) if other else None)
 
 
 def people(query_string: bytes, rules: IdRules) -> dict[Collection, list[ExternalId]]:

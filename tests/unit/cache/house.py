@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from personalize.cache.aliases import MAX_ALIASES
+from personalize.cache.aliases import room_of
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
@@ -153,9 +153,9 @@ class Shared:
         self.leases.add((key, name))
         return Right(self.leases, (key, name))
 
-    async def relate(self, key: str, others: Iterable[str]) -> None:
+    async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         for other in others:
-            if len(self.related_to.setdefault(key, set())) < MAX_ALIASES:
+            if len(self.related_to.setdefault(key, set())) < room_of(proven=proven):
                 self.related_to[key].add(other)
 
     async def related(self, key: str) -> frozenset[str] | None:

@@ -1,6 +1,6 @@
 """What a process has learnt of keys that stand for one person."""
 
-from personalize.cache.aliases import MAX_ALIASES, Aliases
+from personalize.cache.aliases import MAX_ALIASES, MAX_UNPROVEN, Aliases
 from tests.unit.cache.house import Clock
 
 
@@ -32,3 +32,12 @@ def test_the_first_ones_stay() -> None:
     aliases = Aliases(renew=60)
     aliases.learn("ada", [f"k{number}" for number in range(2 * MAX_ALIASES)])
     assert aliases.of("ada") == {f"k{number}" for number in range(MAX_ALIASES)}
+
+
+def test_what_anybody_may_have_made_up_leaves_room_for_what_is_proven() -> None:
+    """However many ids somebody puts beside another's, those of a login are learnt."""
+    aliases = Aliases(renew=10)
+    aliases.learn("ada", [f"junk{number}" for number in range(2 * MAX_ALIASES)], proven=False)
+    assert len(aliases.of("ada")) == MAX_UNPROVEN
+    assert aliases.learn("ada", ["more"], proven=False) == []
+    assert aliases.learn("ada", ["device"]) == ["device"]

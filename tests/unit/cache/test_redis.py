@@ -117,14 +117,14 @@ async def test_a_read_from_before_cannot_bring_back_what_was_forgotten(store: Re
 
 async def test_related_keys_are_known_until_they_are_parted(store: RedisStore, server: Server) -> None:
     """The first of them; they expire with the profile, and outlive its being forgotten."""
-    await store.relate("ada", ["a", "b"])
+    await store.relate("ada", ["a", "b"], proven=True)
     assert server.client.pttl("personalize:{ada}:aliases") > 0
     assert await store.forget("ada")
     assert await store.related("ada") == frozenset({"a", "b"})
     assert await store.part("ada")
     assert await store.related("ada") == frozenset()
     for number in range(2 * MAX_ALIASES):
-        await store.relate("ada", [f"k{number:03}"])
+        await store.relate("ada", [f"k{number:03}"], proven=True)
     assert await store.related("ada") == frozenset(f"k{number:03}" for number in range(MAX_ALIASES))
 
 
@@ -259,7 +259,7 @@ async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
     connection = Connection(f"unix://{tmp_path}/none.sock", metrics=Metrics(CollectorRegistry()))
     store = store_of(connection)
     await store.write("ada", "traits", PLAN, b"")
-    await store.relate("ada", ["a"])
+    await store.relate("ada", ["a"], proven=True)
     assert await store.read("ada", ["traits"]) is None
     assert await store.lease("ada", "traits") is not None
     assert await store.lease("ada", "traits") is not None

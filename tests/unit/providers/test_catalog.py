@@ -9,7 +9,7 @@ from personalize.errors import ProviderFailed
 from personalize.model import Product
 from personalize.providers import catalog
 from personalize.providers.batch import Batch
-from personalize.providers.catalog import read_catalog
+from personalize.providers.catalog import MAX_COMMAS, read_catalog
 from personalize.providers.fetch import Document
 
 SHOP = "https://shop.example.com/products"
@@ -203,6 +203,11 @@ def test_a_bomb_of_entities_does_not_go_off(tmp_path: Path) -> None:
     for declared in (laughs, f'<!ENTITY l9 SYSTEM "file://{tmp_path}">'):
         body = f"<!DOCTYPE rss [{declared}]>" + RSS.removeprefix('<?xml version="1.0"?>').replace("Shop", "&l9;")
         assert reason(body) == "defines entities, which may expand without end"
+
+
+def test_a_list_of_nothing_but_values_costs_nothing() -> None:
+    """Compressed it is a thousand times smaller than what it would take."""
+    assert reason(f"[{'1,' * MAX_COMMAS}1,1]") == "has more values than 100,000 products would"
 
 
 def test_a_feed_of_nothing_but_depth_costs_nothing() -> None:

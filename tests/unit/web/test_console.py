@@ -97,9 +97,11 @@ async def test_where_nobody_may_use_it_there_is_none(api: RecordingProfileApi, n
 async def test_in_development_it_is_open(api: RecordingProfileApi) -> None:
     """Whoever reaches it may ask about anybody; a wrong key is still told to be wrong."""
     async with service(api, CONSOLE="open", SPACE_ID="sandbox") as client:
+        client.base_url = httpx.URL("http://localhost")
         assert (await client.get(ANSWER)).json()["personalized"] is True
         assert (await client.get("/console/answers/customer-context?user_id=ada")).status_code == 200
         assert (await client.get(ANSWER, headers=bearer("fake-key-of-nobody"))).status_code == 401
+        assert (await client.get(ANSWER, headers={"Host": "rebound.example"})).status_code == 401
 
 
 async def test_a_real_space_is_never_open(api: RecordingProfileApi) -> None:
