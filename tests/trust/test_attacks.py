@@ -81,6 +81,21 @@ async def test_nobody_but_our_own_servers_erases(house: House, path: str) -> Non
     assert house.api.calls == []
 
 
+async def test_junk_beside_somebody_does_not_keep_them_from_being_erased(tmp_path: Path) -> None:
+    """Whoever makes ids up beside theirs fills half of the room; the device on which they log in is learnt still."""
+    async with opened(tmp_path) as house:
+        device = {"anonymous_id": UUID}
+        for number in range(100):
+            junk = {"user_id": "ada", "anonymous_id": f"00000000-0000-4000-8000-{number:012}"}
+            assert (await house.client.get("/api/recommended-posts", params=junk)).status_code == 200
+        proof = dict(carrying(minted("user_id:ada")))
+        assert (await house.client.get("/api/name", params=USER | device, headers=proof)).status_code == 200
+        house.api.requests.clear()
+        await house.client.delete("/api/profiles", params=USER, headers=dict(carrying(API_KEY)))
+        await house.client.get("/api/name", params=device)
+        assert house.api.calls == [f"traits anonymous_id:{UUID}"]
+
+
 @pytest.mark.parametrize("path", LOOKING.values())
 async def test_nobody_but_our_own_servers_looks_behind_answers(house: House, path: str) -> None:
     """Neither by a broken proof, nor by a visitor's good one, about themselves or others; nothing is read."""
