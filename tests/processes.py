@@ -116,7 +116,8 @@ def wait_for_urls(run: Running, count: int) -> list[str]:
     def announced() -> bool:
         assert run.process.poll() is None, f"ended with {run.process.returncode}: {run.output}"
         said = "".join(line for line in run.lines if not line.startswith("Open "))  # that is for people
-        found[:] = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+", said))
+        urls = dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+", said))  # what is logged later names others
+        found[:] = list(urls)[:count]
         return len(found) >= count
 
     wait_until(announced, f"{count} URLs in {run.lines!r}")

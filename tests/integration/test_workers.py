@@ -176,6 +176,7 @@ def test_a_service_starts_though_everything_hangs(count: str, tmp_path: Path) ->
             "PERSONALIZE_PROFILE_API_URL": f"http://{where}",
             "PERSONALIZE_REDIS_URL": f"redis://{where}",
             "PERSONALIZE_POSTS_URL": f"http://{where}/feed.xml",
+            "PERSONALIZE_PRIVATE_FEEDS": "true",
         }
         with personalize("serve", "--port", "0", "--workers", count, environment={**environment(), **hung}) as run:
             [url] = wait_for_urls(run, 1)
