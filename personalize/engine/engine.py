@@ -141,11 +141,9 @@ class Engine:
             aliases = tuple(one for one in ids if one != external_id)
             urgency = (errand.deadline, errand.priority)
             ask = Ask(collection, external_id, sections, *urgency, aliases, allowance, visitor.proven)
+            peeked.append(self._source.peek(ask))  # before: what comes meanwhile is not what the snapshot was made of
             with tracing.span("profile read", collection=collection, sections=",".join(sorted(names))):
-                peeked.append(
-                    self._source.peek(ask)
-                )  # before: what comes meanwhile is not what the snapshot was made of
-            snapshot = await self._source.fetch(ask)
+                snapshot = await self._source.fetch(ask)
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
             if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
