@@ -147,13 +147,14 @@ def sandbox_running(client: httpx.Client, seed: Path, *, port: int = 0, rate_lim
 
 @contextmanager
 def service_running(
-    client: httpx.Client, upstream: str, *, workers: int = 1, clock: Path | None = None, **named: str
+    client: httpx.Client, upstream: str, *, port: int = 0, workers: int = 1, clock: Path | None = None, **named: str
 ) -> Iterator[Service]:
     """Run a service whose recipes are the mirror's, and wait until all its workers are ready.
 
     Args:
         client: speaks to it.
         upstream: the URL of the Profile API that it reads.
+        port: where it listens; 0 is any that is free.
         workers: processes that answer side by side.
         clock: a file that says how wrong its clock is; see `tests.faults.skewed`.
         named: more settings by their names.
@@ -170,7 +171,7 @@ def service_running(
         },
     )
     launch = ["personalize"] if clock is None else [skewed.__name__, str(clock)]
-    command = [PYTHON, "-m", *launch, "serve", "--port", "0", "--workers", str(workers)]
+    command = [PYTHON, "-m", *launch, "serve", "--port", str(port), "--workers", str(workers)]
     with running(command, environment=settings) as run:
         [url] = wait_for_urls(run, 1)
         wait_for_port(int(url.rpartition(":")[2]))

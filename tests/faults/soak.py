@@ -250,7 +250,9 @@ def main(
         to_sandbox, upstream = stack.enter_context(proxied(sandbox.url))
         to_redis, redis_url = stack.enter_context(proxied(redis.url))
         settings = {**SETTINGS, "REDIS_URL": redis_url}
-        service = stack.enter_context(service_running(client, upstream, workers=WORKERS, clock=None, **settings))
+        service = stack.enter_context(
+            service_running(client, upstream, port=0, workers=WORKERS, clock=None, **settings)
+        )
         neighbours = Neighbours(sandbox, to_sandbox, redis, to_redis)
         wrong = Soak(service, neighbours, seconds=60 * minutes, rate=rate).run()
     for one in wrong or ["All is well."]:
