@@ -35,9 +35,11 @@ bench: .venv/dev.stamp ## Measure the service beside its limit and its alternati
 	@command -v wrk >/dev/null || { echo "The load comes from wrk: install it (the package wrk on Debian)."; exit 1; }
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-lock: .venv/dev.stamp ## Renew deploy/requirements.txt, by which the image is made: versions and their hashes
+lock: .venv/dev.stamp ## Renew deploy/*requirements.txt, by which the image is made: versions and their hashes
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--quiet --output-file deploy/requirements.txt
+	@echo 'hatchling>=1.27' | $(BIN)/uv pip compile - --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--quiet --output-file deploy/build-requirements.txt
 
 snippet: tests/browser/node_modules ## Make personalize.js, which browsers get, of snippet.js (with npm)
 	@tests/browser/node_modules/.bin/terser personalize/static/snippet.js --config-file tests/browser/terser.json --output personalize/static/personalize.js

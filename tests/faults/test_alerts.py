@@ -96,6 +96,7 @@ def service(sandbox: Sandbox, serve: Serve, redis_server: RedisServer, tmp_path:
         yield service
 
 
+@pytest.mark.timeout(240)  # one bad day takes most of a minute
 def test_each_alert_fires_for_its_fault(
     service: Service, sandbox: Sandbox, redis_server: RedisServer, client: httpx.Client, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def more(answers: Answers) -> None:
     wait_until(lambda: len(answers) >= enough, f"{RATE} more answers")
 
 
+@pytest.mark.timeout(180)
 def test_a_deployment_costs_no_request_and_a_death_those_under_way(fleet: Fleet, tmp_path: Path) -> None:
     """Each service is replaced under load, and nobody notices; then one is killed."""
     with balancing(fleet.ports["a"], fleet.ports["b"], tmp_path) as balancer:
