@@ -4,7 +4,9 @@
     ├── ConfigurationError          the service cannot start; the message says what to change
     │   ├── SettingsError           one or more settings are wrong: all of them, at once
     │   ├── RecipeLoadError         a recipe file, module or declaration is wrong
-    │   └── ProviderLoadError       an installed provider cannot be made
+    │   ├── ProviderLoadError       an installed provider cannot be made
+    │   ├── MappingError            the destination's mappings are wrong: all that is, at once
+    │   └── QueryError              a trigger in FQL cannot be read
     ├── RequestError                the caller's fault: answered as a problem (RFC 9457)
     │   ├── BadParameter            400: names the field
     │   ├── BadCredentials          401
@@ -21,6 +23,8 @@
     ├── NotErased                   503: a person is not forgotten everywhere
     ├── Busy                        503: too much is waiting
     ├── Overloaded                  503: too many are connected
+    ├── SyncError                   rows cannot be brought to Segment any further
+    ├── RowRefused                  one row of them cannot be sent
     ├── RecipeFailed                a recipe raised, overran or returned something else than it declared
     ├── ProviderFailed              a source of items could not be read
     └── ProfileApiError             Segment's Profile API
@@ -95,6 +99,47 @@ class ProviderLoadError(ConfigurationError):
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")
+
+
+class MappingError(ConfigurationError):
+    """A mapping of the destination is wrong.
+
+    Args:
+        problems: one sentence a problem, each with its place.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class QueryError(ConfigurationError):
+    """A condition in FQL cannot be read.
+
+    Args:
+        at: the character at which that showed, from 1.
+        reason: what was expected there.
+    """
+
+    def __init__(self, at: int, reason: str) -> None:
+        self.at = at
+        super().__init__(f"at character {at}: {reason}")
+
+
+class SyncError(PersonalizeError):
+    """A run that brings rows to Segment cannot go on; what was sent is remembered."""
+
+
+class RowRefused(PersonalizeError):
+    """A row cannot be sent; the run goes on without it.
+
+    Args:
+        reason: what is wrong with it, as Segment says it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class RequestError(PersonalizeError):

@@ -343,6 +343,17 @@ class Settings(BaseModel):
     traces_share: Annotated[
         Decimal, Field(ge=0, le=1, description="Of the requests that come without a trace, how many begin one.")
     ] = Decimal("0.01")
+    write_key: Annotated[
+        SecretStr | None, Field(description="The write key of the Profile space's source, for `personalize sync`.")
+    ] = None
+    tracking_api_url: Annotated[
+        Annotated[str, AfterValidator(_http_url)] | None,
+        Field(description="Another base URL of the Tracking API than that of the mappings' endpoint region."),
+    ] = None
+    warehouse_url: Annotated[
+        SecretStr | None,
+        Field(description="The database that `personalize sync` queries, as SQLAlchemy names it."),
+    ] = None
     log_format: Annotated[
         Literal["console", "json"], Field(description="Log lines for collectors (`json`) or people (`console`).")
     ] = "json"
@@ -365,7 +376,17 @@ class Settings(BaseModel):
 
 
 SECRETS = frozenset(
-    {"ACCESS_TOKEN", "REDIS_URL", "HASH_KEY", "API_KEYS", "IDENTITY_KEYS", "WEBHOOK_SECRET", "TRACES_URL"}
+    {
+        "ACCESS_TOKEN",
+        "REDIS_URL",
+        "HASH_KEY",
+        "API_KEYS",
+        "IDENTITY_KEYS",
+        "WEBHOOK_SECRET",
+        "TRACES_URL",
+        "WRITE_KEY",
+        "WAREHOUSE_URL",
+    }
 )
 """Settings that may come from a file: `ACCESS_TOKEN_FILE` and so on."""
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from personalize.cli import config, drafting, inspecting, listing, minting, probing, purging, serving, trying
+from personalize.cli import config, drafting, inspecting, listing, minting, probing, purging, serving, syncing, trying
 from personalize.errors import ConfigurationError
 
 app = typer.Typer(
@@ -22,9 +22,19 @@ recipes.command(name="list")(listing.list_recipes)
 recipes.command(name="new")(drafting.new_recipe)
 recipes.command(name="run")(trying.run_recipe)
 
+sync = typer.Typer(
+    help="Bring what a warehouse knows into profiles: Segment's Profiles destination, run from here.",
+    epilog="Start with `personalize sync init`; `personalize sync run --dry-run` shows what would be sent.",
+    no_args_is_help=True,
+)
+sync.command(name="init")(syncing.init)
+sync.command(name="check")(syncing.check)
+sync.command(name="run")(syncing.run)
+
 app.command()(serving.serve)
 app.add_typer(recipes, name="recipes")
 app.command(name="sandbox")(serving.serve_sandbox)
+app.add_typer(sync, name="sync")
 app.command()(inspecting.profile)
 app.command()(purging.purge)
 app.command()(minting.token)

@@ -78,6 +78,9 @@ DEFAULTS: dict[str, object] = {
     "access_log": "problems",
     "traces_url": None,
     "traces_share": Decimal("0.01"),
+    "write_key": None,
+    "tracking_api_url": None,
+    "warehouse_url": None,
     "log_format": "json",
 }
 

@@ -1,0 +1,54 @@
+"""A source's rows as JSON."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from uuid import UUID
+
+from personalize.destination.values import Json
+from personalize.errors import RowRefused
+
+Row = Mapping[str, object]
+
+
+def as_json(row: Row) -> dict[str, Json]:
+    """Return a row as Segment takes it.
+
+    Times are written as ISO 8601, in UTC where no zone is said; what is no number is null.
+
+    Raises:
+        RowRefused: a column holds bytes, which JSON has no way to write.
+    """
+    return {name: _json(value, name) for name, value in row.items()}
+
+
+def _json(value: object, column: str) -> Json:  # noqa: PLR0911 -- one a kind
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return _number(value)
+        case dt.datetime():
+            moment = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+            return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        case dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return value.total_seconds()
+        case UUID():
+            return str(value)
+        case Mapping():
+            return {str(name): _json(one, column) for name, one in value.items()}
+        case list() | tuple() | set():
+            return [_json(one, column) for one in value]
+        case _:
+            raise RowRefused(f"the column `{column}` holds {type(value).__name__}, which JSON cannot say: cast it.")
+
+
+def _number(value: Decimal) -> int | float | None:
+    if not value.is_finite():
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)

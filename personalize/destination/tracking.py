@@ -1,0 +1,112 @@
+"""The Tracking API, to which batches are sent until it has taken them."""
+
+import gzip
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import httpx
+
+from personalize.errors import SyncError
+
+TRIES = 8
+"""Times that a batch is sent before the run stops: some two minutes."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds: each pause is up to twice the one before, at random, as many runs may wait at once."""
+
+SECONDS = 30.0
+"""What one answer may take."""
+
+REGION = "Make sure that the Endpoint Region setting matches the region of your workspace."
+
+
+class BatchRefused(Exception):
+    """The Tracking API does not take a batch, whenever it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time as a run knows it: a test's own, else the machine's."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+
+class TrackingApi:
+    """Sends calls, one batch after the other.
+
+    Args:
+        url: with `/v1`.
+        client: pooled; its time limits are set here.
+        rate: calls a second that are sent at most; 0 is no limit.
+        pace: time.
+        told: is told why a batch waits.
+    """
+
+    def __init__(
+        self, url: str, client: httpx.Client, *, rate: float, pace: Pace, told: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._url = f"{url.rstrip('/')}/batch"
+        self._client = client
+        self._rate = rate
+        self._pace = pace
+        self._told = told
+        self._not_before = 0.0
+
+    def send(self, write_key: str, calls: Sequence[bytes]) -> None:
+        """Send calls as one batch, which is taken as a whole.
+
+        Raises:
+            BatchRefused: it is not taken, and would not be the next time.
+            SyncError: the write key is not accepted, or nobody answers.
+        """
+        self._keep_the_rate(len(calls))
+        body = gzip.compress(b'{"batch":[' + b",".join(calls) + b"]}", compresslevel=3, mtime=0)
+        for number in range(TRIES):
+            reason, pause = self._tried(write_key, body)
+            if reason is None:
+                return
+            if number + 1 < TRIES:
+                self._told(f"{reason} Trying again.")
+                waits = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * (0.5 + self._pace.chance() / 2)
+                self._pace.sleep(max(waits, min(pause, LONGEST_PAUSE)))
+        raise SyncError(f"{reason} Given up after {TRIES} tries: run it again later, and it goes on where it was.")
+
+    def _tried(self, write_key: str, body: bytes) -> tuple[str | None, float]:
+        """Send once; return why it was in vain, if it was, and for how many seconds the API asks to be left alone."""
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        try:
+            answer = self._client.post(
+                self._url, content=body, headers=headers, auth=(write_key, ""), timeout=SECONDS, follow_redirects=False
+            )
+        except httpx.TransportError as error:
+            return f"The Tracking API does not answer ({type(error).__name__}).", 0.0
+        if answer.is_success:
+            return None, 0.0
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise SyncError(f"The Tracking API does not accept the write key. {REGION}")
+        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.is_server_error:
+            return f"The Tracking API answers {answer.status_code}.", _seconds(answer.headers.get("Retry-After"))
+        if answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            raise BatchRefused(f"the Tracking API answers {answer.status_code}.")
+        raise SyncError(f"The Tracking API answers {answer.status_code}: is {self._url} right? {REGION}")
+
+    def _keep_the_rate(self, calls: int) -> None:
+        if self._rate <= 0:
+            return
+        now = self._pace.clock()
+        if now < self._not_before:
+            self._pace.sleep(self._not_before - now)
+        self._not_before = max(now, self._not_before) + calls / self._rate
+
+
+def _seconds(said: str | None) -> float:
+    """Return what `Retry-After` asks for in seconds; of a date or anything else, nothing is known."""
+    try:
+        return max(0.0, float(said or 0))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,233 @@
+"""`personalize sync` with real databases and the sandbox: nothing lost, no wrong ids, pages that change."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy
+
+from personalize.destination.sql import ROWS_AT_ONCE
+from tests import postgres
+from tests.processes import Running, personalize, wait_for_urls, wait_until
+from tests.sites import WRITE_KEY, Site
+
+ROWS = 100_000
+KILLS = 3
+MAPPINGS = """
+name = "People"
+
+[models.people]
+{source}
+key = ["id"]
+
+[[mappings]]
+name = "People"
+model = "people"
+action = "identify"
+{trigger}
+[mappings.fields]
+user_id = {{ "@path" = "$.id" }}
+timestamp = {{ "@path" = "$.at" }}
+traits = {{ "@path" = "$.properties" }}
+"""
+READINGS = """
+name = "What was read elsewhere"
+
+[models.readings]
+file = "readings.csv"
+key = ["reading"]
+
+[[mappings]]
+name = "Readings"
+model = "readings"
+action = "track"
+
+[mappings.fields]
+user_id = { "@path" = "$.user_id" }
+event_name = "Post Viewed"
+properties = { category = { "@path" = "$.category" } }
+"""
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[str]:
+    """Return the URL of a PostgreSQL with a table of people, whose number is their plan."""
+    with postgres.server() as url:
+        engine = sqlalchemy.create_engine(url)
+        with engine.begin() as connection:
+            made = "SELECT 'row-' || n AS id, n AS number, 'x' AS plan FROM generate_series(1, 100000) n"
+            connection.exec_driver_sql(f"CREATE TABLE people AS {made}")
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with personalize("sandbox", "--port", "0", "--rate-limit", "0") as run:
+        [url] = wait_for_urls(run, 1)
+        yield url
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return what writes a file of mappings."""
+
+    def write(source: str, trigger: str = "") -> Path:
+        file = tmp_path / "people.toml"
+        file.write_text(MAPPINGS.format(source=source, trigger=trigger), encoding="utf-8")
+        return file
+
+    return write
+
+
+def synced(file: Path, *options: str, status: int = 0, **named: str) -> str:
+    """Run to the end, and return what was said."""
+    with personalize("sync", "run", str(file), *options, environment=settings(**named)) as run:
+        assert run.process.wait(50) == status, run.output
+    return " ".join(run.output.split())
+
+
+def settings(**named: str) -> dict[str, str]:
+    return {f"PERSONALIZE_{name}": value for name, value in {"WRITE_KEY": WRITE_KEY, **named}.items()}
+
+
+def traits(client: httpx.Client, sandbox: str, user: str) -> dict[str, object]:
+    path = f"/v1/spaces/sandbox/collections/users/profiles/user_id:{user}/traits?limit=200"
+    found: dict[str, object] = client.get(sandbox + path, auth=("sandbox-token", "")).json()["traits"]
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_a_run_that_is_killed_loses_nothing(
+    client: httpx.Client, sandbox: str, warehouse: str, write: Callable[..., Path]
+) -> None:
+    """However often: in the end every row's traits are its own person's, and only what was under way was sent twice."""
+    client.delete(f"{sandbox}/sandbox/calls")
+    file = write('query = "SELECT * FROM people ORDER BY number"')
+    named = settings(WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
+    for number in range(KILLS):
+        with personalize("sync", "run", str(file), "--rate", "20000", environment=named) as run:
+            wait_until(lambda seen=number: batches(client, sandbox) > 3 * seen + 2, "batches that are sent", 30)  # type: ignore[misc]  # of now
+            os.kill(run.process.pid, signal.SIGKILL)
+            run.process.wait(10)
+    said = synced(file, "--rate", "0", WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
+    assert f"{ROWS:,} rows:" in said
+    assert "unchanged" in said
+    for number in (1, 2, ROWS_AT_ONCE, ROWS // 2, ROWS - 1, ROWS):
+        assert traits(client, sandbox, f"row-{number}") == {"id": f"row-{number}", "number": number, "plan": "x"}
+    assert f"{ROWS:,} unchanged." in synced(file, WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
+
+
+def batches(client: httpx.Client, sandbox: str) -> int:
+    return len(client.get(f"{sandbox}/sandbox/calls").json()["calls"])
+
+
+def test_what_changes_in_a_row_is_sent_and_nothing_else(
+    client: httpx.Client, sandbox: str, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A column that is emptied takes its trait away."""
+    table = tmp_path / "people.csv"
+    file = write('file = "people.csv"')
+    table.write_text("id,plan\n007,pro\nbo,free\n", encoding="utf-8")
+    assert "2 rows: 2 sent." in synced(file, TRACKING_API_URL=sandbox)
+    table.write_text("id,plan\n007,\nbo,free\n", encoding="utf-8")
+    assert "2 rows: 1 sent, 1 unchanged." in synced(file, TRACKING_API_URL=sandbox)
+    assert traits(client, sandbox, "007") == {"id": "007"}
+    assert traits(client, sandbox, "bo") == {"id": "bo", "plan": "free"}
+
+
+def test_rows_that_cannot_be_sent_are_written_down(
+    client: httpx.Client, sandbox: str, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With their reasons; the others are sent, and the status says so."""
+    rows: list[dict[str, object]] = [
+        {"id": "fine", "plan": "pro"},
+        {"id": "late", "at": "yesterday"},
+        {"id": "large", "plan": "x" * 33_000},
+        {"id": "", "plan": "none"},
+        {"id": "odd", "properties": "no object"},
+    ]
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    said = synced(write('file = "people.jsonl"'), status=3, TRACKING_API_URL=sandbox)
+    assert "5 rows: 4 rejected, 1 sent." in said
+    lines = (tmp_path / "people.rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    told = {str(json.loads(line)["row"]["id"]): json.loads(line)["reason"] for line in lines}
+    assert told == {
+        "late": "`Timestamp` must be a date, such as 2026-01-02T03:04:05Z, but it was `yesterday`.",
+        "large": told["large"],
+        "": "Either `Anonymous ID` or `User ID` must be defined.",
+        "odd": "`Traits` must be an object but it was a string.",
+    }
+    assert told["large"].endswith("bytes; the Tracking API takes 32,768 at most.")
+    assert traits(client, sandbox, "fine") == {"id": "fine", "plan": "pro"}
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({"WRITE_KEY": "another"}, "does not accept the write key. Make sure that the Endpoint Region setting matches"),
+        ({"TRACKING_API_URL": "{sandbox}/blog"}, "is {sandbox}/blog/v1/batch right?"),
+        ({"WAREHOUSE_URL": "postgresql+psycopg://u:fake@127.0.0.1:1/x"}, "The database cannot be read: "),
+    ],
+)
+def test_a_run_that_cannot_go_on_says_why(
+    sandbox: str, write: Callable[..., Path], named: dict[str, str], says: str
+) -> None:
+    """And ends with 1; a wrong file of mappings ends with 2."""
+    query = "WAREHOUSE_URL" in named
+    file = write('query = "SELECT 1 AS id"' if query else 'file = "people.csv"')
+    (file.parent / "people.csv").write_text("id\na\n", encoding="utf-8")
+    told = {"TRACKING_API_URL": sandbox, **{name: value.format(sandbox=sandbox) for name, value in named.items()}}
+    said = synced(file, status=1, **told)
+    assert says.format(sandbox=sandbox) in said
+    assert "fake" not in said
+    file.write_text("name = 1", encoding="utf-8")
+    assert "`name` has to be a text" in synced(file, status=2)
+
+
+def test_a_dry_run_shows_calls_and_sends_none(
+    client: httpx.Client, sandbox: str, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As they would be sent; nothing is remembered."""
+    (tmp_path / "people.csv").write_text("id,plan\ndry,pro\n", encoding="utf-8")
+    file = write('file = "people.csv"', """trigger = 'properties.plan = "pro"'""")
+    said = synced(file, "--dry-run", TRACKING_API_URL=sandbox)
+    call = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert (call["type"], call["userId"], call["traits"]) == ("identify", "dry", {"id": "dry", "plan": "pro"})
+    assert "1 row: 1 to send." in said
+    assert {path.name for path in tmp_path.iterdir()} == {"people.csv", "people.toml"}
+
+
+def test_a_row_changes_the_next_page(client: httpx.Client, site: Site, tmp_path: Path) -> None:
+    """The warehouse says what somebody read, the trait computed of it is pushed, and other posts are recommended."""
+
+    def categories() -> set[str]:
+        posts = client.get(f"{site.service}/api/recommended-posts?user_id=reader-of-rows").json()["data"]
+        return {category for post in posts for category in post["categories"]}
+
+    everything = categories()
+    wanted = min(everything)
+    (tmp_path / "readings.csv").write_text(f"reading,user_id,category\n1,reader-of-rows,{wanted}\n", encoding="utf-8")
+    (tmp_path / "readings.toml").write_text(READINGS, encoding="utf-8")
+    assert "1 row: 1 sent." in synced(tmp_path / "readings.toml", TRACKING_API_URL=site.sandbox)
+    wait_until(lambda: (found := categories()) != everything and wanted in found, "other recommendations")
+
+
+def test_a_file_to_begin_with_is_written_checked_and_never_overwritten(tmp_path: Path) -> None:
+    """Each command says what to do next."""
+    file = tmp_path / "mine.toml"
+
+    def ran(*words: str, status: int = 0) -> Running:
+        with personalize("sync", *words, str(file)) as run:
+            assert run.process.wait(20) == status, run.output
+        return run
+
+    assert "personalize sync check" in ran("init").output
+    assert "exists already: it stays as it is." in ran("init", status=2).output
+    assert "is fine: 1 mapping, for https://api.segment.io/v1." in " ".join(ran("check").output.split())
+    file.write_text(file.read_text(encoding="utf-8").replace("identify", "identfy"), encoding="utf-8")
+    assert "mine.toml:31: there is no action `identfy`: did you mean `identify`?" in ran("check", status=2).output

@@ -1,0 +1,84 @@
+"""The state file, and that of rejected rows."""
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from personalize.destination.rejects import writing
+from personalize.destination.state import Mark, hashed, opened
+from personalize.errors import SyncError
+
+SCOPE = hashed("there", "mapping")
+
+
+def test_what_was_sent_is_remembered(tmp_path: Path) -> None:
+    """From one run to the next; the last call of a row counts, each mapping by itself."""
+    with opened(tmp_path / "state") as state:
+        assert state.digest(SCOPE, b"a") is None
+        state.remember([Mark(SCOPE, b"a", b"1"), Mark(SCOPE, b"a", b"2")])
+    with opened(tmp_path / "state") as state:
+        assert state.digest(SCOPE, b"a") == b"2"
+        assert state.digest(hashed("there", "other"), b"a") is None
+
+
+def test_no_ids_are_in_it(tmp_path: Path) -> None:
+    """Whoever finds it learns neither who nor what."""
+    with opened(tmp_path / "state") as state:
+        state.remember([Mark(SCOPE, hashed("ada@example.com"), hashed("pro"))])
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"ada" not in written
+
+
+def test_it_is_for_one_run_at_a_time(tmp_path: Path) -> None:
+    """The second is told, and the first goes on."""
+    with opened(tmp_path / "state") as state:
+        state.remember([Mark(SCOPE, b"a", b"1")])
+        with pytest.raises(SyncError, match="Another run has the state file"), opened(tmp_path / "state"):
+            pass
+        state.remember([Mark(SCOPE, b"b", b"1")])
+
+
+def test_what_is_no_state_file_is_left_alone(tmp_path: Path) -> None:
+    """Something else, a later version's, or in a folder that is not there."""
+    (tmp_path / "text").write_text("not a database, however long it may be" * 99, encoding="utf-8")
+    with pytest.raises(SyncError, match="is no state file, or damaged"), opened(tmp_path / "text"):
+        pass
+    later = sqlite3.connect(tmp_path / "later")
+    later.execute("PRAGMA user_version = 99")
+    later.close()
+    with pytest.raises(SyncError, match="another version"), opened(tmp_path / "later"):
+        pass
+    with pytest.raises(SyncError, match="cannot be opened"), opened(tmp_path / "none" / "state"):
+        pass
+
+
+def test_without_a_file_nothing_is_remembered() -> None:
+    """But for this run."""
+    with opened(None) as state:
+        state.remember([Mark(SCOPE, b"a", b"1")])
+        assert state.digest(SCOPE, b"a") == b"1"
+
+
+def test_hashes_tell_parts_apart() -> None:
+    """However they are cut."""
+    assert len({hashed("ab", "c"), hashed("a", "bc"), hashed("abc"), hashed("abc", "")}) == 4
+
+
+def test_rejected_rows_are_lines_of_json_for_their_owner(tmp_path: Path) -> None:
+    """Those of the run before are gone; without any there is no file."""
+    path = tmp_path / "rejects.jsonl"
+    path.write_text("old", encoding="utf-8")
+    with writing(path) as rejects:
+        assert not path.exists()
+        rejects.add({"id": "a"}, "People", "no reason")
+        rejects.add("b'", "People", "no JSON")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert lines == [
+        {"mapping": "People", "reason": "no reason", "row": {"id": "a"}},
+        {"mapping": "People", "reason": "no JSON", "row": "b'"},
+    ]
+    assert rejects.count == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
