@@ -350,6 +350,10 @@ class Settings(BaseModel):
         Annotated[str, AfterValidator(_http_url)] | None,
         Field(description="Another base URL of the Tracking API than that of the mappings' endpoint region."),
     ] = None
+    exposures: Annotated[
+        bool,
+        Field(description="Whether what visitors are recommended is written back to Segment, as Track calls."),
+    ] = False
     warehouse_url: Annotated[
         SecretStr | None,
         Field(description="The database that `personalize sync` queries, as SQLAlchemy names it."),

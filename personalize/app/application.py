@@ -16,6 +16,8 @@ from personalize import sandbox
 from personalize.app.parts import Parts, assemble, load_recipes
 from personalize.app.profiles import pseudonyms_of
 from personalize.cache.inbox import Inbox
+from personalize.destination.exposures import Exposures, exposures_to
+from personalize.destination.mappings import REGIONS
 from personalize.errors import ConfigurationError, PersonalizeError
 from personalize.profile_api.client import Transport
 from personalize.registry import Registry
@@ -37,6 +39,7 @@ from personalize.web.clients import Clients
 from personalize.web.console import Console
 from personalize.web.desk import Desk
 from personalize.web.erasure import Erasure, ErasureAnswers
+from personalize.web.exposures import Exposures as Exposed
 from personalize.web.fragments import Fragments
 from personalize.web.lane import ShortLane
 from personalize.web.middleware import Cors, LastLine, RequestIds
@@ -108,19 +111,21 @@ def create_app(
     console = _console(settings, desk, fragments, parts)
     described = document(recipes, desk.rules, webhook=webhook is not None)
     operations = Operations(leaving, version("personalize"), parts.states)
+    exposures = _exposures(settings, metrics)
     numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
     table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
     app = Starlette(
         routes=table,
         middleware=[
-            Middleware(ShortLane, answers=warm, traced=settings.traces_url is not None),
+            *([] if exposures else [Middleware(ShortLane, answers=warm, traced=settings.traces_url is not None)]),
             Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
+            *([Middleware(Exposed, tell=exposures.tell)] if exposures else []),
             Middleware(RequestIds),
             Middleware(Cors, origins=Origins(settings.allowed_origins)),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes, warm, webhook, Pulse(metrics, version=version("personalize"))),
+        lifespan=_lifespan(parts, recipes, warm, webhook, exposures, Pulse(metrics, version=version("personalize"))),
     )
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
@@ -167,6 +172,23 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
     )
 
 
+def _exposures(settings: Settings, metrics: Metrics) -> Exposures | None:
+    """Return what tells Segment of recommendations, where that is wished for."""
+    if not settings.exposures:
+        return None
+    if settings.write_key is None:
+        raise ConfigurationError(
+            "PERSONALIZE_EXPOSURES: what visitors were recommended is written to the Profile space: set "
+            "PERSONALIZE_WRITE_KEY, the write key of its source."
+        )
+    url = (
+        f"{settings.tracking_api_url}/v1"
+        if settings.tracking_api_url
+        else REGIONS["europe" if settings.region == "eu" else "north_america"]
+    )
+    return exposures_to(url, settings.write_key.get_secret_value(), metrics)
+
+
 def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts) -> Console | None:
     """Return the console, where anybody may use it; without a key only where nobody is who they seem to be."""
     if settings.console == "open" and settings.space_id != sandbox.SPACE:
@@ -180,7 +202,14 @@ def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts)
     return Console(desk, fragments, parts.providers, vitals, open_to_all=settings.console == "open")
 
 
-def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webhook | None, pulse: Pulse) -> Lifespan:
+def _lifespan(
+    parts: Parts,
+    recipes: Registry,
+    warm: WarmAnswers,
+    webhook: Webhook | None,
+    exposures: Exposures | None,
+    pulse: Pulse,
+) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""
 
     @asynccontextmanager
@@ -190,6 +219,8 @@ def _lifespan(parts: Parts, recipes: Registry, warm: WarmAnswers, webhook: Webho
             await stack.enter_async_context(parts.opened())
             if webhook is not None:
                 await stack.enter_async_context(webhook.inbox.opened())
+            if exposures is not None:
+                await stack.enter_async_context(exposures.opened())
             await stack.enter_async_context(warm.tallies.flushing())
             await stack.enter_async_context(pulse.beating())
             logs.service_started(len(recipes))

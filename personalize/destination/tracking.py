@@ -44,16 +44,25 @@ class TrackingApi:
         client: pooled; its time limits are set here.
         rate: calls a second that are sent at most; 0 is no limit.
         pace: time.
+        tries: times that a batch is sent before it is given up.
         told: is told why a batch waits.
     """
 
     def __init__(
-        self, url: str, client: httpx.Client, *, rate: float, pace: Pace, told: Callable[[str], None] = lambda _: None
+        self,
+        url: str,
+        client: httpx.Client,
+        *,
+        rate: float,
+        pace: Pace,
+        tries: int = TRIES,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._url = f"{url.rstrip('/')}/batch"
         self._client = client
         self._rate = rate
         self._pace = pace
+        self._tries = tries
         self._told = told
         self._not_before = 0.0
 
@@ -66,15 +75,17 @@ class TrackingApi:
         """
         self._keep_the_rate(len(calls))
         body = gzip.compress(b'{"batch":[' + b",".join(calls) + b"]}", compresslevel=3, mtime=0)
-        for number in range(TRIES):
+        for number in range(self._tries):
             reason, pause = self._tried(write_key, body)
             if reason is None:
                 return
-            if number + 1 < TRIES:
+            if number + 1 < self._tries:
                 self._told(f"{reason} Trying again.")
                 waits = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * (0.5 + self._pace.chance() / 2)
                 self._pace.sleep(max(waits, min(pause, LONGEST_PAUSE)))
-        raise SyncError(f"{reason} Given up after {TRIES} tries: run it again later, and it goes on where it was.")
+        raise SyncError(
+            f"{reason} Given up after {self._tries} tries: run it again later, and it goes on where it was."
+        )
 
     def _tried(self, write_key: str, body: bytes) -> tuple[str | None, float]:
         """Send once; return why it was in vain, if it was, and for how many seconds the API asks to be left alone."""

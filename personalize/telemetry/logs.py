@@ -257,6 +257,13 @@ def hash_key_derived() -> None:
     _log.warning("hash_key_derived", setting="PERSONALIZE_HASH_KEY")
 
 
+def exposures_lost(reason: str) -> None:
+    """What visitors were recommended could not be written back to Segment."""
+    more = _sparingly("exposures_lost", "")
+    if more is not None:
+        _log.warning("exposures_lost", reason=reason, **more)
+
+
 def traces_lost() -> None:
     """The collector did not take spans: they are lost, and nothing else is."""
     more = _sparingly("traces_lost", "")

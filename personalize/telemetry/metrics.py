@@ -222,6 +222,13 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self.exposures = Counter(
+            "personalize_exposures_total",
+            "Recommendations that were to be written back to Segment: sent, failed, dropped for want of room, or "
+            "untold, since nobody may be named.",
+            ["outcome"],
+            registry=registry,
+        )
         self.provider_items = Gauge(
             "personalize_provider_items",
             "Items that a provider serves.",

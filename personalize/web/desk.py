@@ -72,8 +72,14 @@ class Desk:
         usual = min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
         deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
         allowance = self._clients.allowance(request, caller)
-        visitor = replace(visitor, proven=caller != ANYBODY)
-        outcomes = await self._engine.serve(calls, visitor, deadline, "server" if ours else "page", allowance)
+        outcomes = await self._engine.serve(
+            calls, proved(visitor, caller), deadline, "server" if ours else "page", allowance
+        )
         if ours and allowance.wait and any(one.degraded for one in outcomes):
             raise TooManyRequests(allowance.wait)
         return outcomes
+
+
+def proved(visitor: Visitor, caller: Caller) -> Visitor:
+    """Return a visitor with what the caller has shown: whoever has shown anything is believed about the ids."""
+    return replace(visitor, proven=caller != ANYBODY)

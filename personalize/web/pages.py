@@ -14,7 +14,7 @@ from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.web import bodies, page, params, responses
 from personalize.web.access_log import Answered
-from personalize.web.desk import Desk
+from personalize.web.desk import Desk, proved
 from personalize.web.page import Entry, Page
 from personalize.web.warm import Given
 
@@ -72,7 +72,7 @@ class PageAnswers:
         self._count(asked.entries, answered, refused)
         self._desk.metrics.request_seconds.labels(PAGE).observe(time.perf_counter() - started)
         refusal = next((one.label for one in refused.values()), None)
-        request.state.answered = Answered(asked.visitor, outcomes, refusal)
+        request.state.answered = Answered(proved(asked.visitor, caller), outcomes, refusal)
         results = {one.id: _result(answered.get(one.id), refused.get(one.id)) for one in asked.entries}
         if not refused:
             request.state.given = Given(PAGE, "/api/personalize", outcomes)

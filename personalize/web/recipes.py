@@ -13,7 +13,7 @@ from personalize.trust import access
 from personalize.trust.access import Caller
 from personalize.web import params, responses
 from personalize.web.access_log import Answered
-from personalize.web.desk import Desk
+from personalize.web.desk import Desk, proved
 from personalize.web.fragments import Fragment, Fragments
 from personalize.web.warm import Given
 
@@ -58,7 +58,7 @@ class RecipeAnswers:
         access.authorize(recipe, query.visitor, caller)
         calls = [Call(recipe, query.params)]
         [outcome] = await self._desk.serve(request, calls, query.visitor, caller, query.seconds)
-        request.state.answered = Answered(query.visitor, [outcome])
+        request.state.answered = Answered(proved(query.visitor, caller), [outcome])
         return outcome
 
     def _response(self, outcome: Outcome, recipe: AnyRecipe, request: Request, caller: Caller) -> Response:

@@ -27,6 +27,7 @@ from tests.faults.service import Sandbox, Service, standing_still
 from tests.processes import wait_until
 from tests.prometheus import SHIPPED, Prometheus, promtool, watching
 from tests.pushes import HOOK, SECRET, signature, told, written
+from tests.sites import WRITE_KEY
 
 ALERTS = (SHIPPED / "alerts.yml").read_text(encoding="utf-8")
 RUNBOOK = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
@@ -91,6 +92,9 @@ def service(sandbox: Sandbox, serve: Serve, redis_server: RedisServer, tmp_path:
         "API_KEYS": f"ours:{API_KEY}",
         "RATE_LIMIT": "40",
         "CLIENT_RATE_LIMIT": "60",
+        "EXPOSURES": "true",
+        "WRITE_KEY": WRITE_KEY,
+        "TRACKING_API_URL": sandbox.url,
     }
     with serve(sandbox.url, **settings) as service:
         yield service

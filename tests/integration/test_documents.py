@@ -153,7 +153,7 @@ def test_the_settings_table_is_the_settings() -> None:
     defaults |= {"revalidate_ttl": "`600s`", "stale_ttl": "`24h`", "rate_limit": "`80`", "client_rate_limit": "`50`"}
     defaults |= {"log_format": "`json`", "pii_ids": "`false`", "private_feeds": "`false`", "console": "`keys`"}
     defaults |= {"lowercase_external_ids": "`false`", "access_log": "`problems`", "drain_delay": "`5s`"}
-    defaults |= {"traces_share": "`0.01`"}
+    defaults |= {"traces_share": "`0.01`", "exposures": "`false`"}
     expected = []
     for name, field in Settings.model_fields.items():
         secret = " (secret)" if name.upper() in SECRETS else ""
@@ -194,3 +194,11 @@ def _level(function: ast.FunctionDef) -> str:
     calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
     [level] = [one.attr for one in calls if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "_log"]
     return level
+
+
+def test_the_mappings_of_the_readme_are_some(tmp_path: Path) -> None:
+    """`sync check` accepts them."""
+    [mappings] = [one.text for one in examples("README.md") if one.language == "toml" and "[[mappings]]" in one.text]
+    (tmp_path / "mappings.toml").write_text(mappings)
+    with personalize("sync", "check", str(tmp_path / "mappings.toml")) as run:
+        assert run.process.wait(20) == 0, run.output

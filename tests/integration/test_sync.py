@@ -12,8 +12,9 @@ import sqlalchemy
 
 from personalize.destination.sql import ROWS_AT_ONCE
 from tests import postgres
+from tests.conftest import free_port
 from tests.processes import Running, personalize, wait_for_urls, wait_until
-from tests.sites import WRITE_KEY, Site
+from tests.sites import API_KEY, WRITE_KEY, Site
 
 ROWS = 100_000
 KILLS = 3
@@ -215,6 +216,26 @@ def test_a_row_changes_the_next_page(client: httpx.Client, site: Site, tmp_path:
     (tmp_path / "readings.toml").write_text(READINGS, encoding="utf-8")
     assert "1 row: 1 sent." in synced(tmp_path / "readings.toml", TRACKING_API_URL=site.sandbox)
     wait_until(lambda: (found := categories()) != everything and wanted in found, "other recommendations")
+
+
+def test_what_was_recommended_is_written_back(client: httpx.Client) -> None:
+    """As a Track call of the visitor, where that is switched on: marketers see who was recommended what."""
+    port = free_port()
+    told = settings(EXPOSURES="true", TRACKING_API_URL=f"http://127.0.0.1:{port}")
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", str(port), environment=told) as run:
+        service, sandbox = wait_for_urls(run, 2)
+        ours = {"Authorization": f"Bearer {API_KEY}"}
+        posts = client.get(f"{service}/api/recommended-posts?user_id=ada&limit=2", headers=ours).json()["data"]
+
+        def served() -> list[dict[str, object]]:
+            path = "/v1/spaces/sandbox/collections/users/profiles/user_id:ada/events?include=Recommendations Served"
+            found = client.get(sandbox + path, auth=("sandbox-token", "")).json()["data"]
+            return [event["properties"] for event in found]
+
+        wait_until(served, "the exposure")
+        assert served() == [
+            {"recipe": "recommended-posts", "items": [post["url"] for post in posts], "outcome": "fresh"}
+        ]
 
 
 def test_a_file_to_begin_with_is_written_checked_and_never_overwritten(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ DEFAULTS: dict[str, object] = {
     "traces_share": Decimal("0.01"),
     "write_key": None,
     "tracking_api_url": None,
+    "exposures": False,
     "warehouse_url": None,
     "log_format": "json",
 }
@@ -465,6 +466,7 @@ def test_a_secret_and_its_file_are_not_both_set(secret: str, tmp_path: Path) -> 
     values = {"ACCESS_TOKEN": "t", "REDIS_URL": "redis://cache", "HASH_KEY": "h" * 16, "API_KEYS": KEY}
     values["WEBHOOK_SECRET"], values["TRACES_URL"] = "w" * 16, "http://collector:4318/v1/traces"
     values["IDENTITY_KEYS"] = f"web:{SECRET}"
+    values["WRITE_KEY"], values["WAREHOUSE_URL"] = "fake-write-key", "sqlite:///warehouse.db"
     file = tmp_path / "secret"
     file.write_text(values[secret])
     assert problems_of(**{secret: values[secret], f"{secret}_FILE": str(file)}) == [
@@ -588,6 +590,10 @@ def test_the_effective_settings_are_masked_and_explained() -> None:
         "PERSONALIZE_ACCESS_LOG": "problems",
         "PERSONALIZE_TRACES_URL": "",
         "PERSONALIZE_TRACES_SHARE": "0.01",
+        "PERSONALIZE_WRITE_KEY": "",
+        "PERSONALIZE_TRACKING_API_URL": "",
+        "PERSONALIZE_EXPOSURES": "false",
+        "PERSONALIZE_WAREHOUSE_URL": "",
         "PERSONALIZE_LOG_FORMAT": "json",
     }
     assert all(purpose.endswith(".") for _, _, purpose in loaded.effective())

@@ -40,6 +40,7 @@ LABELS = {
     "personalize_breaker_open": set(),
     "personalize_breaker_openings": set(),
     "personalize_access_token_rejected": set(),
+    "personalize_exposures": {"outcome"},
     "personalize_provider_items": {"provider"},
     "personalize_provider_left_out": {"provider"},
     "personalize_provider_loaded_timestamp_seconds": {"provider"},
@@ -68,6 +69,7 @@ def counted(metrics: Metrics) -> dict[str, Metric]:
     metrics.upstream_shed.labels("budget").inc()
     metrics.budget_asks.labels("fleet", "granted").inc()
     metrics.clients_limited.labels("address").inc()
+    metrics.exposures.labels("sent").inc()
     metrics.provider_items.labels("posts").set(1)
     metrics.provider_left_out.labels("posts").set(1)
     metrics.provider_loaded.labels("posts").set(1)

@@ -1,0 +1,146 @@
+"""Exposures: Track calls that say what somebody was recommended, so that marketers can measure it.
+
+They are made by the same action as those of rows. Only of whom Segment knows is told, and a user id only where it was
+proven: else anybody could write into anybody's profile.
+"""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+
+from personalize.destination.actions import ACTIONS, SPACE
+from personalize.destination.batches import BATCH_CALLS, encoded
+from personalize.destination.tracking import BatchRefused, Pace, TrackingApi
+from personalize.destination.values import Json
+from personalize.engine import Outcome
+from personalize.errors import RowRefused, SyncError
+from personalize.model import Visitor
+from personalize.telemetry import logs
+from personalize.telemetry.metrics import Metrics
+
+EVENT = "Recommendations Served"
+NAMES = ("product_id", "url", "id", "name")
+"""Members that say which item one is, the surest first."""
+
+MAX_ITEMS = 20
+MAX_WAITING = 10_000
+"""Exposures that wait to be sent; beyond that they are dropped, and counted."""
+
+EVERY_SECONDS = 1.0
+TRIES = 3
+CLOSE_SECONDS = 1.0
+"""What those that wait are given when the service stops."""
+
+Send = Callable[[list[bytes]], None]
+"""Sends the calls of a batch; may raise SyncError or BatchRefused."""
+
+
+class Exposures:
+    """Sends exposures from a task of its own.
+
+    Args:
+        send: sends a batch, from a thread.
+        metrics: counts what became of each.
+        close: gives back what `send` holds.
+        now: the time, in UTC.
+        wait: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        metrics: Metrics,
+        *,
+        close: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._send = send
+        self._metrics = metrics
+        self._close = close
+        self._now = now
+        self._wait = wait
+        self._waiting: deque[bytes] = deque()
+
+    def tell(self, visitor: Visitor, outcomes: Sequence[Outcome]) -> None:
+        """Take what somebody was given, where it was made for them."""
+        for outcome in outcomes:
+            if not outcome.personalized or outcome.error is not None:
+                continue
+            call = self._call(visitor, outcome)
+            if call is None or len(self._waiting) >= MAX_WAITING:
+                self._metrics.exposures.labels("untold" if call is None else "dropped").inc()
+            else:
+                self._waiting.append(call)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Send while the body runs, and for a moment longer."""
+        task = asyncio.create_task(self._run(), name="exposures")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.flush(), CLOSE_SECONDS)
+            self._close()
+
+    async def flush(self) -> None:
+        """Send what waits."""
+        while self._waiting:
+            calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_CALLS // 5))]
+            try:
+                await asyncio.to_thread(self._send, calls)
+            except (SyncError, BatchRefused) as error:
+                self._metrics.exposures.labels("failed").inc(len(calls))
+                logs.exposures_lost(str(error))
+            else:
+                self._metrics.exposures.labels("sent").inc(len(calls))
+
+    async def _run(self) -> None:
+        while True:
+            await self._wait(EVERY_SECONDS)
+            await self.flush()
+
+    def _call(self, visitor: Visitor, outcome: Outcome) -> bytes | None:
+        payload: dict[str, Json] = {
+            SPACE.name: "-",  # the sender has it
+            "user_id": visitor.user_id if visitor.proven else None,
+            "anonymous_id": visitor.anonymous_id,
+            "event_name": EVENT,
+            "timestamp": self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "message_id": f"personalize-{uuid.uuid4()}",
+            "properties": {"recipe": outcome.recipe, "items": list(_items(outcome)), "outcome": outcome.provenance},
+        }
+        try:
+            return encoded(ACTIONS["track"].call(payload))
+        except RowRefused:  # nobody who may be named, or items whose names have no end
+            return None
+
+
+def _items(outcome: Outcome) -> Iterator[str]:
+    """Yield what tells the items of an answer apart, where it is a list of such."""
+    data = msgspec.json.decode(outcome.data) if outcome.data is not None else None
+    for item in data[:MAX_ITEMS] if isinstance(data, list) else []:
+        if isinstance(item, Mapping) and (named := next((item[name] for name in NAMES if item.get(name)), None)):
+            yield str(named)
+
+
+def exposures_to(url: str, write_key: str, metrics: Metrics) -> Exposures:
+    """Return what sends exposures to a Tracking API.
+
+    Args:
+        url: with `/v1`.
+        write_key: of the Profile space's source.
+        metrics: counts what became of each.
+    """
+    client = httpx.Client()
+    api = TrackingApi(url, client, rate=0, pace=Pace(), tries=TRIES)
+    return Exposures(lambda calls: api.send(write_key, calls), metrics, close=client.close)
