@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 import sqlalchemy
 
-from personalize.destination.sql import ROWS_AT_ONCE
 from tests import postgres
 from tests.conftest import free_port
 from tests.processes import Running, personalize, wait_for_urls, wait_until
@@ -104,23 +106,34 @@ def traits(client: httpx.Client, sandbox: str, user: str) -> dict[str, object]:
 
 @pytest.mark.timeout(180)
 def test_a_run_that_is_killed_loses_nothing(
-    client: httpx.Client, sandbox: str, warehouse: str, write: Callable[..., Path]
+    client: httpx.Client, warehouse: str, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     """However often: in the end every row's traits are its own person's, and only what was under way was sent twice."""
-    client.delete(f"{sandbox}/sandbox/calls")
-    file = write('query = "SELECT * FROM people ORDER BY number"')
-    named = settings(WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
-    for number in range(KILLS):
-        with personalize("sync", "run", str(file), "--rate", "20000", environment=named) as run:
-            wait_until(lambda seen=number: batches(client, sandbox) > 3 * seen + 2, "batches that are sent", 30)  # type: ignore[misc]  # of now
-            os.kill(run.process.pid, signal.SIGKILL)
-            run.process.wait(10)
-    said = synced(file, "--rate", "0", WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
-    assert f"{ROWS:,} rows:" in said
-    assert "unchanged" in said
-    for number in (1, 2, ROWS_AT_ONCE, ROWS // 2, ROWS - 1, ROWS):
-        assert traits(client, sandbox, f"row-{number}") == {"id": f"row-{number}", "number": number, "plan": "x"}
-    assert f"{ROWS:,} unchanged." in synced(file, WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
+    file, profiles = write('query = "SELECT * FROM people ORDER BY number"'), tmp_path / "profiles.db"
+    with personalize("sandbox", "--port", "0", "--rate-limit", "0", "--data", str(profiles)) as space:
+        [url] = wait_for_urls(space, 1)
+        named = {"WAREHOUSE_URL": warehouse, "TRACKING_API_URL": url}
+        for number in range(KILLS):
+            with personalize("sync", "run", str(file), "--rate", "20000", environment=settings(**named)) as run:
+                enough = 3 * number + 2
+                wait_until(lambda most=enough: batches(client, url) > most, "batches that are sent", 30)  # type: ignore[misc]  # of now
+                os.kill(run.process.pid, signal.SIGKILL)
+                run.process.wait(10)
+        said = synced(file, "--rate", "0", status=0, **named)
+        assert re.search(rf"{ROWS:,} rows: \d+,\d+ sent, \d+,\d+ unchanged\.", said), said
+        assert traits(client, url, f"row-{ROWS}") == {"id": f"row-{ROWS}", "number": ROWS, "plan": "x"}
+        assert f"{ROWS:,} unchanged." in synced(file, status=0, **named)
+    assert kept(profiles) == {f"row-{number}": number for number in range(1, ROWS + 1)}
+
+
+def kept(profiles: Path) -> dict[str, int]:
+    """Return the number that each person's profile has, by the person's id, as a sandbox that has ended left it."""
+    asked = """
+        SELECT external_ids.value, traits.value FROM external_ids JOIN traits USING (profile)
+        WHERE external_ids.type = 'user_id' AND traits.key = 'number'
+    """
+    with closing(sqlite3.connect(profiles)) as database:
+        return {person: int(number) for person, number in database.execute(asked)}
 
 
 def batches(client: httpx.Client, sandbox: str) -> int:

@@ -1,4 +1,7 @@
-"""What Segment's open-source destination does, as data: recorded while its own tests ran; `source` says which."""
+"""What Segment's open-source destination does, as data: recorded while its own tests ran; `source` says which.
+
+Its addresses and telephone numbers were replaced by such as are nobody's.
+"""
 
 import json
 from pathlib import Path
