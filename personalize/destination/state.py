@@ -17,6 +17,9 @@ VERSION = 1
 """Of the file's form; `user_version` to SQLite."""
 
 HASH_BYTES = 16
+OWNER_ONLY = 0o600
+"""Whoever has the file and guesses an id could tell whether it is in there."""
+
 TABLE = """
     CREATE TABLE IF NOT EXISTS sent (scope BLOB, key BLOB, digest BLOB NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID
 """
@@ -69,8 +72,10 @@ def opened(path: Path | None) -> Iterator[State]:
         SyncError: another run has it open, or it is something else, or damaged.
     """
     try:
+        if path is not None:
+            path.touch(mode=OWNER_ONLY)
         connection = sqlite3.connect(path or ":memory:", timeout=1)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise SyncError(f"The state file {path} cannot be opened: {error}.") from None
     try:
         _prepare(connection, path)

@@ -28,8 +28,9 @@ def test_no_ids_are_in_it(tmp_path: Path) -> None:
     """Whoever finds it learns neither who nor what."""
     with opened(tmp_path / "state") as state:
         state.remember([Mark(SCOPE, hashed("ada@example.com"), hashed("pro"))])
-    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert b"ada" not in written
+    files = list(tmp_path.iterdir())
+    assert b"ada" not in b"".join(file.read_bytes() for file in files)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_it_is_for_one_run_at_a_time(tmp_path: Path) -> None:
