@@ -1,168 +1,26 @@
-"""Mappings: JSON with `@directives`, by which an event becomes a payload.
+"""The directives of mappings: what each makes of its argument, and of an event.
 
-`{"user_id": {"@path": "$.id"}, "traits": {"plan": {"@case": {"operator": "lower", "value": {"@path": "$.plan"}}}}}`.
-A mapping is compiled once and rendered for each row.
+`@liquid`, which runs templates in a language of its own, is left out.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
+from personalize.destination.compiler import Compiler, Directive, Render, is_directive, nothing
 from personalize.destination.nulls import without_nulls
 from personalize.destination.paths import path
-from personalize.destination.problems import Problems
-from personalize.destination.values import MISSING, Found, Json, decoded, encoded, text
-from personalize.errors import MappingError
-
-Render = Callable[[Json], Found]
+from personalize.destination.values import MISSING, Found, Json, decoded, encoded, kind, text
 
 MAX_PATTERN = 10
 """Characters of what `@replace` looks for, and of what it puts in its place."""
 
-MAX_DEPTH = 64
-"""Objects in one another; a mapping is written by hand."""
-
-INTERNAL = "__segment_internal_directive"
-"""A member beside the fields: what is done with the event before they see it."""
-
-_METADATA = "_metadata"
 _FIELD = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A compiled mapping."""
-
-    _render: Render
-
-    def render(self, event: Json) -> dict[str, Json]:
-        """Return the payload of an event; what is not there is left out, null stays.
-
-        Raises:
-            MappingError: the event is no object.
-        """
-        if not isinstance(event, Mapping):
-            raise MappingError([f"data must be an object, got {_real_kind(event)}"])
-        found = self._render(event)
-        return dict(found) if isinstance(found, Mapping) else {}
-
-    def value(self, event: Json) -> Found:
-        """Return what the whole mapping is for an event, which a directive at its top need not make an object."""
-        return self._render(event)
-
-
-def compile_mapping(mapping: Json) -> Template:
-    """Return a mapping made ready to be rendered.
-
-    Raises:
-        MappingError: with everything that is wrong with it, each with its place.
-    """
-    problems = Problems()
-    render = _root(mapping, problems)
-    if problems.found:
-        raise MappingError(problems.found)
-    return Template(render)
-
-
-def _root(mapping: Json, problems: Problems) -> Render:
-    """What is no object at the top is taken for one, as JavaScript does: by the numbers of its parts."""
-    if isinstance(mapping, Mapping):
-        if INTERNAL in mapping:
-            rest = {name: value for name, value in mapping.items() if name != INTERNAL}
-            return _with_internal(mapping[INTERNAL], rest, problems)
-        return _value(mapping, problems)
-    parts = list(mapping) if isinstance(mapping, Sequence) else []
-    return _object({str(number): part for number, part in enumerate(parts)}, problems)
-
-
-def _with_internal(internal: Json, rest: Mapping[str, Json], problems: Problems) -> Render:
-    if not isinstance(internal, Mapping) or set(internal) != {"@transform"}:
-        problems.add(f"{INTERNAL} should be a @transform.")
-        return _nothing
-    told = internal["@transform"]
-    return _value({"@transform": {**(told if isinstance(told, Mapping) else {}), "mapping": rest}}, problems)
-
-
-def _nothing(_: Json) -> Found:
-    return MISSING
-
-
-def _value(mapping: Json, problems: Problems) -> Render:
-    """Compile what may be anything: a directive, an object, a list or a value that stands for itself."""
-    if problems.depth > MAX_DEPTH:
-        problems.add(f"should not be deeper than {MAX_DEPTH} objects.")
-        return _nothing
-    match mapping:
-        case Mapping() if any(name.startswith("@") for name in mapping):
-            return _directive(mapping, problems)
-        case Mapping():
-            return _object(mapping, problems)
-        case str() | int() | float() | None:
-            return lambda _: mapping
-        case _:
-            return _list(mapping, problems)
-
-
-def _object(mapping: Mapping[str, Json], problems: Problems) -> Render:
-    members: list[tuple[str, Render]] = []
-    for name, value in mapping.items():
-        with problems.within(name):
-            members.append((name, _value(value, problems)))
-
-    def render(event: Json) -> Found:
-        found = ((name, member(event)) for name, member in members)
-        return {name: value for name, value in found if value is not MISSING}
-
-    return render
-
-
-def _list(mapping: Sequence[Json], problems: Problems) -> Render:
-    items: list[Render] = []
-    for number, item in enumerate(mapping):
-        with problems.within(str(number)):
-            items.append(_value(item, problems))
-
-    def render(event: Json) -> Found:
-        found = [item(event) for item in items]
-        return [None if value is MISSING else value for value in found]
-
-    return render
-
-
-def _directive(mapping: Mapping[str, Json], problems: Problems) -> Render:
-    names = [name for name in mapping if name != _METADATA]
-    if len(names) > 1:
-        problems.add(f"should only have one @-prefixed key but it has {len(names)} keys.")
-        return _nothing
-    [name] = names
-    compiled = _DIRECTIVES.get(name)
-    if compiled is None:
-        problems.add(f"has an invalid directive: {name}.")
-        return _nothing
-    with problems.within(name):
-        return compiled(mapping[name], problems)
-
-
-def _is_directive(mapping: Json) -> bool:
-    return isinstance(mapping, Mapping) and any(name.startswith("@") for name in mapping)
-
-
-def _real_kind(value: Json) -> str:
-    return Problems.kind(value)
-
-
-def _said(mapping: Json, problems: Problems) -> Render:
-    """Compile what has to be text, or a directive that makes some."""
-    if not isinstance(mapping, str) and not _is_directive(mapping):
-        problems.is_not("a string or a mapping directive", mapping)
-        return _nothing
-    return _value(mapping, problems)
-
-
-def _path(mapping: Json, problems: Problems) -> Render:
+def _path(mapping: Json, compiler: Compiler) -> Render:
     if isinstance(mapping, str):
         return path(mapping).find
-    render = _said(mapping, problems)
+    render = compiler.said(mapping)
 
     def find(event: Json) -> Found:
         said = render(event)
@@ -171,8 +29,12 @@ def _path(mapping: Json, problems: Problems) -> Render:
     return find
 
 
-def _template(mapping: Json, problems: Problems) -> Render:
-    render = _said(mapping, problems)
+def _literal(mapping: Json, compiler: Compiler) -> Render:
+    return compiler.value(mapping)
+
+
+def _template(mapping: Json, compiler: Compiler) -> Render:
+    render = compiler.said(mapping)
 
     def fill(event: Json) -> Found:
         def found(field: re.Match[str]) -> str:
@@ -185,13 +47,13 @@ def _template(mapping: Json, problems: Problems) -> Render:
     return fill
 
 
-def _if(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
+def _if(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
     asked = next((name for name in ("exists", "blank") if name in told), None)
     if asked is None:
-        problems.add('should have field "exists" or "blank" but it doesn\'t.')
-        return _nothing
-    condition, then, otherwise = (_member(told, name, problems) for name in (asked, "then", "else"))
+        compiler.add('should have field "exists" or "blank" but it doesn\'t.')
+        return nothing
+    condition, then, otherwise = (compiler.member(told, name) for name in (asked, "then", "else"))
     absent: tuple[Found, ...] = (MISSING, None) if asked == "exists" else (MISSING, None, "")
 
     def choose(event: Json) -> Found:
@@ -202,18 +64,11 @@ def _if(mapping: Json, problems: Problems) -> Render:
     return choose
 
 
-def _member(told: Mapping[str, Json], name: str, problems: Problems) -> Render:
-    if name not in told:
-        return _nothing
-    with problems.within(name):
-        return _value(told[name], problems)
-
-
-def _case(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
+def _case(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
     if told and "operator" not in told:
-        problems.add('requires a "operator" key', joined="")
-    operator, value = _member(told, "operator", problems), _member(told, "value", problems)
+        compiler.add('requires a "operator" key', joined="")
+    operator, value = compiler.member(told, "operator"), compiler.member(told, "value")
 
     def cased(event: Json) -> Found:
         found = value(event)
@@ -224,15 +79,15 @@ def _case(mapping: Json, problems: Problems) -> Render:
     return cased
 
 
-def _replace(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
-    problems.has(told, "pattern", "value")
+def _replace(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
+    compiler.has(told, "pattern", "value")
     for name in ("pattern", "replacement", "pattern2", "replacement2"):
-        with problems.within(name):
-            problems.short(told.get(name, ""), MAX_PATTERN)
+        with compiler.within(name):
+            compiler.short(told.get(name, ""), MAX_PATTERN)
     for name in ("ignorecase", "global"):
-        with problems.within(name):
-            problems.boolean(told.get(name, False))
+        with compiler.within(name):
+            compiler.boolean(told.get(name, False))
     flags = re.IGNORECASE if told.get("ignorecase") is True else re.NOFLAG
     count = 1 if told.get("global") is False else 0
     pairs = [
@@ -240,7 +95,7 @@ def _replace(mapping: Json, problems: Problems) -> Render:
         for pattern, replacement in (("pattern", "replacement"), ("pattern2", "replacement2"))
         if told.get(pattern)
     ]
-    value = _member(told, "value", problems)
+    value = compiler.member(told, "value")
 
     def replaced(event: Json) -> Found:
         found = value(event)
@@ -254,12 +109,12 @@ def _replace(mapping: Json, problems: Problems) -> Render:
     return replaced
 
 
-def _json(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
-    problems.has(told, "value", "mode")
-    with problems.within("mode"):
-        problems.one_of(told.get("mode"), "encode", "decode")
-    value, encodes = _member(told, "value", problems), told.get("mode") == "encode"
+def _json(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
+    compiler.has(told, "value", "mode")
+    with compiler.within("mode"):
+        compiler.one_of(told.get("mode"), "encode", "decode")
+    value, encodes = compiler.member(told, "value"), told.get("mode") == "encode"
 
     def coded(event: Json) -> Found:
         found = value(event)
@@ -272,10 +127,10 @@ def _json(mapping: Json, problems: Problems) -> Render:
     return coded
 
 
-def _flatten(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
-    problems.has(told, "value", "separator")
-    value, separator = _member(told, "value", problems), _member(told, "separator", problems)
+def _flatten(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
+    compiler.has(told, "value", "separator")
+    value, separator = compiler.member(told, "value"), compiler.member(told, "separator")
     keeps_lists = told.get("omitArrays") is True
 
     def flattened(event: Json) -> Found:
@@ -305,17 +160,17 @@ def _leaves(value: Found, name: str, separator: str, *, keeps_lists: bool) -> li
     return leaves
 
 
-def _array_path(mapping: Json, problems: Problems) -> Render:
+def _array_path(mapping: Json, compiler: Compiler) -> Render:
     if not isinstance(mapping, list | tuple):
-        problems.is_not("an array", mapping)
-        return _nothing
-    with problems.within("0"):
+        compiler.is_not("an array", mapping)
+        return nothing
+    with compiler.within("0"):
         root = (
-            _path(mapping[0], problems) if mapping and isinstance(mapping[0], str) else _said(_first(mapping), problems)
+            _path(mapping[0], compiler) if mapping and isinstance(mapping[0], str) else compiler.said(_first(mapping))
         )
     shaped = len(mapping) > 1 and isinstance(mapping[1], Mapping) and bool(mapping[1])
-    with problems.within("1"):
-        shape = _value(mapping[1], problems) if shaped else _nothing
+    with compiler.within("1"):
+        shape = compiler.value(mapping[1]) if shaped else nothing
 
     def reshaped(event: Json) -> Found:
         found = root(event)
@@ -331,20 +186,20 @@ def _first(mapping: Sequence[Json]) -> Json:
     return mapping[0] if mapping else None
 
 
-def _merge(mapping: Json, problems: Problems) -> Render:
-    told = problems.object(mapping)
-    problems.has(told, "objects", "direction")
-    with problems.within("direction"):
-        problems.one_of(told.get("direction"), "left", "right")
+def _merge(mapping: Json, compiler: Compiler) -> Render:
+    told = compiler.object(mapping)
+    compiler.has(told, "objects", "direction")
+    with compiler.within("direction"):
+        compiler.one_of(told.get("direction"), "left", "right")
     objects = told.get("objects")
     if not isinstance(objects, list | tuple):
-        with problems.within("objects"):
-            problems.is_not("an array", objects)
-        return _nothing
+        with compiler.within("objects"):
+            compiler.is_not("an array", objects)
+        return nothing
     for one in objects:
         if not isinstance(one, Mapping):
-            problems.top(f"should be a object or a mapping directive but it is a {Problems.kind(one)}.")
-    parts = [_value(one, problems) for one in objects]
+            compiler.top(f"should be a object or a mapping directive but it is a {kind(one)}.")
+    parts = [compiler.value(one) for one in objects]
     ordered = parts if told.get("direction") == "right" else parts[::-1]
 
     def merged(event: Json) -> Found:
@@ -354,13 +209,13 @@ def _merge(mapping: Json, problems: Problems) -> Render:
     return merged
 
 
-def _transform(mapping: Json, problems: Problems) -> Render:
-    if _is_directive(mapping):
-        problems.add("should be an object but it is a directive.")
-        return _nothing
-    told = problems.object(mapping)
-    problems.has(told, "apply", "mapping")
-    apply, then = _member(told, "apply", problems), _member(told, "mapping", problems)
+def _transform(mapping: Json, compiler: Compiler) -> Render:
+    if is_directive(mapping):
+        compiler.add("should be an object but it is a directive.")
+        return nothing
+    told = compiler.object(mapping)
+    compiler.has(told, "apply", "mapping")
+    apply, then = compiler.member(told, "apply"), compiler.member(told, "mapping")
 
     def transformed(event: Json) -> Found:
         applied = apply(event)
@@ -369,15 +224,15 @@ def _transform(mapping: Json, problems: Problems) -> Render:
     return transformed
 
 
-def _exclude_when_null(mapping: Json, problems: Problems) -> Render:
-    value = _value(mapping, problems)
+def _exclude_when_null(mapping: Json, compiler: Compiler) -> Render:
+    value = compiler.value(mapping)
     return lambda event: without_nulls(value(event))
 
 
-_DIRECTIVES: Mapping[str, Callable[[Json, Problems], Render]] = {
+DIRECTIVES: Mapping[str, Directive] = {
     "@path": _path,
     "@template": _template,
-    "@literal": _value,
+    "@literal": _literal,
     "@if": _if,
     "@case": _case,
     "@replace": _replace,

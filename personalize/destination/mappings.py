@@ -26,9 +26,9 @@ from typing import Any
 
 from personalize.destination.actions import ACTIONS, SPACE, Action
 from personalize.destination.conditions import Condition
-from personalize.destination.directives import Template, compile_mapping
 from personalize.destination.fql import parse
 from personalize.destination.lines import Lines, Place
+from personalize.destination.template import Template, compile_mapping
 from personalize.errors import MappingError, QueryError
 
 REGIONS = {"north_america": "https://api.segment.io/v1", "europe": "https://events.eu1.segmentapis.com/v1"}

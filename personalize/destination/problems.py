@@ -35,7 +35,7 @@ class Problems:
 
     def is_not(self, wanted: str, value: Json) -> None:
         """Note that a value is not what it has to be."""
-        what = self.kind(value)
+        what = kind(value)
         self.add(f"should be {wanted} but it is {'an' if what[0] in 'ao' else 'a'} {what}.")
 
     def object(self, value: Json) -> Mapping[str, Json]:
@@ -67,8 +67,3 @@ class Problems:
         """Note what is none of some words."""
         if value not in words:
             self.add(f"should be {' or '.join(words)}.")
-
-    @staticmethod
-    def kind(value: Json) -> str:
-        """Return what a value is, in a word."""
-        return kind(value)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.destination.actions import ACTIONS
-from personalize.destination.directives import compile_mapping
 from personalize.destination.fields import fitted
 from personalize.destination.subscriptions import INVALID, STATUSES, status_of
+from personalize.destination.template import compile_mapping
 from personalize.errors import RowRefused
 from tests.unit.destination.vectors import read
 

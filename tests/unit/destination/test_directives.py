@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personalize.destination.directives import MAX_DEPTH, compile_mapping
+from personalize.destination.compiler import MAX_DEPTH
+from personalize.destination.template import compile_mapping
 from personalize.destination.values import MISSING
 from personalize.errors import MappingError
 from tests.unit.destination.vectors import defined, read
