@@ -1,17 +1,39 @@
 """The commands."""
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from personalize.cli import config, drafting, inspecting, listing, minting, probing, purging, serving, syncing, trying
 from personalize.errors import ConfigurationError
 
+HELP = "What should this visitor see? Small recipes over Segment profiles, answered in milliseconds."
+
 app = typer.Typer(
-    help="What should this visitor see? Small recipes over Segment profiles, answered in milliseconds.",
+    help=HELP,
     epilog="Start with `personalize serve --sandbox`: it needs no Segment account.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so secrets
 )
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 -- as typer calls it
+    if wanted:
+        typer.echo(f"personalize {metadata.version('personalize')}")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take options that stand before a command."""
+
 
 recipes = typer.Typer(
     help="List the recipes, write a new one, or run one about a visitor.",

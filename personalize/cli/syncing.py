@@ -150,7 +150,9 @@ def _real_way(
 
 
 def _whence(model: Model) -> str:
-    return str(model.file) if model.file is not None else " ".join((model.query or "").split())
+    if model.file is None:
+        return " ".join((model.query or "").split())
+    return str(model.file) if model.file.exists() else f"{model.file}, which is not there yet"
 
 
 def _report(summary: Summary, refused: Rejects, console: Console, *, dry_run: bool) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -73,6 +74,11 @@ def test_help_names_what_there_is(arguments: list[str], words: list[str]) -> Non
     done = invoked(*arguments)
     assert done.exit_code == 0
     assert [word for word in words if word not in done.stdout] == []
+
+
+def test_the_version_is_told() -> None:
+    """For a report of what went wrong."""
+    assert invoked("--version").output == f"personalize {version('personalize')}\n"
 
 
 def test_without_a_command_there_is_help() -> None:
