@@ -2,10 +2,11 @@
 
     PersonalizeError
     ├── ConfigurationError          the service cannot start; the message says what to change
-    │   ├── SettingsError           one or more settings are wrong: all of them, at once
+    │   ├── SeveralProblems         all that is wrong, at once
+    │   │   ├── SettingsError       one or more settings are wrong
+    │   │   └── MappingError        the destination's mappings are wrong
     │   ├── RecipeLoadError         a recipe file, module or declaration is wrong
     │   ├── ProviderLoadError       an installed provider cannot be made
-    │   ├── MappingError            the destination's mappings are wrong: all that is, at once
     │   └── QueryError              a trigger in FQL cannot be read
     ├── RequestError                the caller's fault: answered as a problem (RFC 9457)
     │   ├── BadParameter            400: names the field
@@ -63,16 +64,20 @@ class ConfigurationError(PersonalizeError):
     code = "configuration_error"
 
 
-class SettingsError(ConfigurationError):
-    """One or more settings are wrong.
+class SeveralProblems(ConfigurationError):
+    """What is configured is wrong in one or more places, all of which are told at once.
 
     Args:
-        problems: one sentence a problem, each naming its setting.
+        problems: one sentence a problem, each naming its place.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class SettingsError(SeveralProblems):
+    """One or more settings are wrong."""
 
 
 class RecipeLoadError(ConfigurationError):
@@ -101,16 +106,8 @@ class ProviderLoadError(ConfigurationError):
         super().__init__(f"{where}: {reason}")
 
 
-class MappingError(ConfigurationError):
-    """A mapping of the destination is wrong.
-
-    Args:
-        problems: one sentence a problem, each with its place.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+class MappingError(SeveralProblems):
+    """The destination's mappings are wrong."""
 
 
 class QueryError(ConfigurationError):

@@ -5,27 +5,23 @@ comma-separated, and a secret `X` may come from a file named by `X_FILE`, as con
 """
 
 import difflib
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from personalize import durations, keyring
+from personalize import setting_values
 from personalize.errors import SettingsError
 from personalize.keyring import IdentityKey
+from personalize.setting_values import MAX_PORT, Listed, Locations, Origins, Seconds
 
 PREFIX = "PERSONALIZE_"
 PROVIDER_PREFIX = "PERSONALIZE_PROVIDER_"
 MASK = "***"
-MIN_KEY_LENGTH = 16
-MAX_PORT = 65535
 
 # Kubernetes injects these for a Service named "personalize"; they are not ours.
 _INJECTED = re.compile(r"PERSONALIZE_(SERVICE_.*|PORT.*)")
@@ -33,168 +29,6 @@ _OF_A_PROVIDER = re.compile(PROVIDER_PREFIX + r"([A-Z0-9]+(?:_[A-Z0-9]+)+)")
 """A name and a key; which part is which, only installed providers tell."""
 _SECRET_PARTS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=\?).*")
 """Where a URL may carry a secret: before the host, and in the query."""
-_HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
-_PORTS = {"http": 80, "https": 443}
-# A key is what an HTTP header can carry: printable ASCII, here without the colon that ends its name.
-_API_KEY = re.compile(
-    r"(?:(?!sha256:)(?P<name>[\w-]+):)?(?:sha256:(?P<digest>[0-9a-fA-F]{64})|(?P<key>[!-9;-~]+))", re.ASCII
-)
-
-
-_NEVER = re.compile(r"(?!)")
-_OF_A_HOST = re.compile(r"(/\d*)?\?")
-_OF_A_SERVICE = re.compile(r"/[\w.-]+(/\d+)?\?")
-_OF_A_CLUSTER = re.compile(r"/?\?")
-_REDIS_FORMS = {
-    "redis": _OF_A_HOST,
-    "rediss": _OF_A_HOST,
-    "redis+sentinel": _OF_A_SERVICE,
-    "rediss+sentinel": _OF_A_SERVICE,
-    "redis+cluster": _OF_A_CLUSTER,
-    "rediss+cluster": _OF_A_CLUSTER,
-    "unix": re.compile(r"/.+\?(db=\d+)?"),
-}
-"""Path and query of a Redis URL: other options would override the timeouts that keep Redis from holding up a page."""
-
-
-def _seconds(text: object) -> object:
-    """Return a duration with a unit in seconds."""
-    return durations.seconds(text if isinstance(text, str) else "")
-
-
-def _listed(text: object) -> object:
-    """Return the parts of a comma-separated list, without blanks around them or between them."""
-    return tuple(part for one in text.split(",") if (part := one.strip())) if isinstance(text, str) else text
-
-
-def _exact_origin(origin: str) -> str:
-    """Return an origin as browsers send it (RFC 6454): scheme, host, port, nothing else."""
-    if "@" in origin:
-        raise ValueError("an origin has no user name: write it like https://blog.example.com")
-    scheme, _, rest = origin.lower().partition("://")
-    host, _, port = rest.rpartition(":") if re.search(r":\d*$", rest) else (rest, "", "")
-    exact = scheme in _PORTS and _HOST.fullmatch(host) and (rest == host or 0 < int(port or 0) <= MAX_PORT)
-    if not exact:
-        raise ValueError(f"{origin!r} is not an exact origin: write it like https://blog.example.com")
-    if port == str(_PORTS[scheme]):
-        raise ValueError(f"{origin!r} is never sent: browsers leave out {scheme}'s own port")
-    return origin.lower()
-
-
-def _names_host(parts: SplitResult) -> bool:
-    """Whether a URL is http(s) and names a host, and a port that there can be."""
-    try:
-        return parts.scheme in _PORTS and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port past 65535, or no number
-        return False
-
-
-def _http_url(url: str) -> str:
-    parts = urlsplit(url)
-    if not _names_host(parts) or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("write an http(s) URL without user name or query, like https://profiles.segment.com")
-    return url.rstrip("/").removesuffix("/v1")
-
-
-def _content_location(location: str) -> str:
-    """Return an http(s) URL, or the path of a file that can be read."""
-    parts = urlsplit(location)
-    if "://" in location and parts.scheme != "file":
-        if not _names_host(parts):
-            raise ValueError("this is no http(s) URL of a host")
-        return location
-    path = Path(unquote(location.removeprefix("file://")) if location.startswith("file://") else location)
-    try:
-        readable = path.is_file() and os.access(path, os.R_OK)
-    except OSError:  # longer than a path may be, or below a folder that may not be entered
-        readable = False
-    if not readable:
-        raise ValueError(f"there is no readable file {str(path)!r}, and it is no http(s) URL")
-    return str(path)
-
-
-def _redis_url(url: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(url.get_secret_value())
-        hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
-        many = parts.scheme.endswith(("+sentinel", "+cluster"))
-        sound = (
-            _REDIS_FORMS.get(parts.scheme, _NEVER).fullmatch(f"{parts.path}?{parts.query}")
-            and all(host.port != 0 for host in hosts)
-            and not parts.fragment  # the rest of a password with a bare #
-            and (many or len(hosts) == 1)
-            and (not many or all(host.hostname for host in hosts))
-        )
-    except ValueError:  # a port that is no number
-        sound = False
-    if not sound:
-        raise ValueError(
-            "write redis://host:port/db, redis+sentinel://host:port,host:port/service/db, "
-            "redis+cluster://host:port,host:port (or with rediss) or unix:///path?db=0, without other options"
-        )
-    return url
-
-
-def _id_type(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"{name!r} is not an id type: write it like android_idfa")
-    return name
-
-
-def _access_log(text: str) -> str:
-    """Return which answers are logged, if that can be told."""
-    word, colon, share = text.partition(":")
-    if colon and word == "sampled" and re.fullmatch(r"0?\.\d+|1(\.0*)?|0", share):
-        return text
-    if colon or word not in {"problems", "all"}:
-        raise ValueError("write `problems`, `all`, or `sampled:` and a share like 0.01")
-    return text
-
-
-def _collector(url: SecretStr) -> SecretStr:
-    """Return a URL that may carry a collector's key, if it is one."""
-    if not _names_host(urlsplit(url.get_secret_value())):
-        raise ValueError("write an http(s) URL like http://collector:4318/v1/traces")
-    return url
-
-
-def _network(text: str) -> str:
-    """Return an address or a network as a network: `10.0.0.1` is `10.0.0.1/32`."""
-    try:
-        return str(ip_network(text))
-    except ValueError:
-        raise ValueError(f"{text!r} is no address or network: write it like 10.0.0.0/8 or 2001:db8::1") from None
-
-
-def _long_enough(key: SecretStr) -> SecretStr:
-    if len(key.get_secret_value()) < MIN_KEY_LENGTH:
-        raise ValueError(f"write {MIN_KEY_LENGTH} characters or more")
-    return key
-
-
-def _hashed_keys(text: object) -> object:
-    """Return the names of API keys, each with the SHA-256 of its key only."""
-    keys: list[tuple[str, bytes]] = []
-    for number, entry in enumerate(part for part in str(text).split(",") if part.strip()):
-        match = _API_KEY.fullmatch(entry.strip())
-        if match is None or (match["key"] and len(match["key"]) < MIN_KEY_LENGTH):
-            raise ValueError(
-                f"entry {number + 1}: write `name:key`, the key of {MIN_KEY_LENGTH} ASCII characters or more without "
-                "colons, or `name:sha256:` and 64 hexadecimal digits"
-            )
-        digest = bytes.fromhex(match["digest"]) if match["digest"] else hashlib.sha256(match["key"].encode()).digest()
-        keys.append((match["name"] or f"key{number + 1}", digest))
-    return tuple(keys)
-
-
-def _identity_keys(text: object) -> object:
-    return keyring.parsed(text) if isinstance(text, str) else text
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], BeforeValidator(_listed)]
-Locations = Annotated[tuple[Annotated[str, AfterValidator(_content_location)], ...], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
@@ -209,28 +43,28 @@ class Settings(BaseModel):
     ] = None
     region: Annotated[Literal["us", "eu"], Field(description="Where the space lives: `us` or `eu`.")] = "us"
     profile_api_url: Annotated[
-        Annotated[str, AfterValidator(_http_url)] | None,
+        Annotated[str, AfterValidator(setting_values.http_url)] | None,
         Field(description="Another base URL of the Profile API than the region's."),
     ] = None
     redis_url: Annotated[
-        Annotated[SecretStr, AfterValidator(_redis_url)] | None,
+        Annotated[SecretStr, AfterValidator(setting_values.redis_url)] | None,
         Field(description="The Redis that replicas share; unset: each remembers for itself."),
     ] = None
     hash_key: Annotated[
-        Annotated[SecretStr, AfterValidator(_long_enough)] | None,
+        Annotated[SecretStr, AfterValidator(setting_values.long_enough)] | None,
         Field(description="The key of the hashes that stand for ids in Redis."),
     ] = None
     allowed_origins: Annotated[Origins, Field(description="Pages that may ask from a browser, as exact origins.")] = ()
     api_keys: Annotated[
-        Annotated[tuple[tuple[str, bytes], ...], BeforeValidator(_hashed_keys)],
+        Annotated[tuple[tuple[str, bytes], ...], BeforeValidator(setting_values.hashed_keys)],
         Field(repr=False, description="Keys of our own servers: `name:key`, comma-separated."),
     ] = ()
     webhook_secret: Annotated[
-        Annotated[SecretStr, AfterValidator(_long_enough)] | None,
+        Annotated[SecretStr, AfterValidator(setting_values.long_enough)] | None,
         Field(description="Shared with Segment: by it `POST /webhooks/segment` knows what Segment pushes; unset: off."),
     ] = None
     identity_keys: Annotated[
-        Annotated[tuple[IdentityKey, ...], BeforeValidator(_identity_keys)],
+        Annotated[tuple[IdentityKey, ...], BeforeValidator(setting_values.identity_keys)],
         Field(
             repr=False,
             exclude=True,
@@ -241,8 +75,8 @@ class Settings(BaseModel):
         "personalize"
     )
     id_types: Annotated[
-        tuple[Annotated[str, AfterValidator(_id_type)], ...],
-        BeforeValidator(_listed),
+        tuple[Annotated[str, AfterValidator(setting_values.id_type)], ...],
+        BeforeValidator(setting_values.listed),
         Field(description="Id types that may be asked about as `external_id=type:value`, beside the built-in ones."),
     ] = ()
     pii_ids: Annotated[bool, Field(description="Whether `email` and `phone` may be ids to look up by.")] = False
@@ -270,8 +104,8 @@ class Settings(BaseModel):
         ),
     ] = 50
     trusted_proxies: Annotated[
-        tuple[Annotated[str, AfterValidator(_network)], ...],
-        BeforeValidator(_listed),
+        tuple[Annotated[str, AfterValidator(setting_values.network)], ...],
+        BeforeValidator(setting_values.listed),
         Field(description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."),
     ] = ()
     console: Annotated[
@@ -293,7 +127,7 @@ class Settings(BaseModel):
         Locations, Field(repr=False, description="Where products are: URLs or files of JSON, CSV or product feeds.")
     ] = ()
     variants_url: Annotated[
-        Annotated[str, AfterValidator(_content_location)] | None,
+        Annotated[str, AfterValidator(setting_values.content_location)] | None,
         Field(repr=False, description="Where the variants of audiences are: the URL or file of a TOML document."),
     ] = None
     private_feeds: Annotated[
@@ -330,11 +164,11 @@ class Settings(BaseModel):
         Field(ge=0, le=15, description="After SIGTERM `/readyz` says 503 for so long before connections are closed."),
     ] = 5.0
     access_log: Annotated[
-        Annotated[str, AfterValidator(_access_log)],
+        Annotated[str, AfterValidator(setting_values.access_log)],
         Field(description="Answers that are logged: `problems`, `all`, or problems and a share (`sampled:0.01`)."),
     ] = "problems"
     traces_url: Annotated[
-        Annotated[SecretStr, AfterValidator(_collector)] | None,
+        Annotated[SecretStr, AfterValidator(setting_values.collector)] | None,
         Field(
             description="Where an OpenTelemetry collector takes OTLP over HTTP, "
             "like `http://collector:4318/v1/traces`; unset: no traces."
@@ -347,7 +181,7 @@ class Settings(BaseModel):
         SecretStr | None, Field(description="The write key of the Profile space's source, for `personalize sync`.")
     ] = None
     tracking_api_url: Annotated[
-        Annotated[str, AfterValidator(_http_url)] | None,
+        Annotated[str, AfterValidator(setting_values.http_url)] | None,
         Field(description="Another base URL of the Tracking API than that of the mappings' endpoint region."),
     ] = None
     exposures: Annotated[

@@ -92,7 +92,7 @@ class Workers(Multiprocess):
             if worker.exitcode == STARTUP_FAILURE and not self._served:
                 self._give_up()
             logs.worker_replaced(worker.exitcode or 0)
-            mark_process_dead(worker.pid, str(self._counted_in))  # type: ignore[no-untyped-call]
+            mark_process_dead(worker.pid, str(self._counted_in))  # type: ignore[no-untyped-call]  # prometheus_client's, untyped
             self.processes[index] = self._started()
 
     def handle_hup(self) -> None:

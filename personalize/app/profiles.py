@@ -68,7 +68,7 @@ def cached_profiles(
     if settings.redis_url is not None and settings.hash_key is None:
         logs.hash_key_derived()
     client = profile_client(settings, token, metrics, transport)
-    connection = _connection(settings, metrics)
+    connection, shared = _shared(settings, space, metrics)
     budget = Budget(
         connection, name=space, rate=settings.rate_limit, metrics=metrics, fleet_size=settings.fleet_size or 1
     )
@@ -76,7 +76,7 @@ def cached_profiles(
     source = CachedSource(
         SectionReader(client, guard),
         MemoryStore(keep=settings.stale_ttl, metrics=metrics),
-        None if connection is None else _shared(settings, connection, space, metrics),
+        shared,
         pseudonyms=pseudonyms,
         ages=Ages(revalidate=settings.revalidate_ttl, stale=settings.stale_ttl, negative=settings.negative_ttl),
         metrics=metrics,
@@ -111,21 +111,10 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
     return Pseudonyms.of_space(settings.space_id)
 
 
-def _connection(settings: Settings, metrics: Metrics) -> "Connection | None":
-    """Return the connection to Redis, where there is one. Only then is redis-py loaded: a tenth of a start."""
+def _shared(settings: Settings, space: str, metrics: Metrics) -> "tuple[Connection, RedisStore] | tuple[None, None]":
+    """Return the connection to Redis and the tier that replicas share through it, where there is one."""
     if settings.redis_url is None:
-        return None
-    from personalize.fleet.connection import Connection  # noqa: PLC0415 -- see above
+        return None, None
+    from personalize.app import redis_tier  # noqa: PLC0415 -- redis-py, a tenth of a start, for those alone who have one
 
-    return Connection(settings.redis_url.get_secret_value(), metrics=metrics)
-
-
-def _shared(settings: Settings, connection: "Connection", space: str, metrics: Metrics) -> "RedisStore":
-    """Return the tier that replicas of one space share."""
-    from personalize.cache.redis import Expiry, RedisStore  # noqa: PLC0415 -- as with the connection
-    from personalize.fleet.invalidations import Invalidations  # noqa: PLC0415 -- the same
-    from personalize.fleet.lock import Locks  # noqa: PLC0415 -- the same
-
-    invalidations = Invalidations(connection, channel=f"personalize:forgotten:{space}", metrics=metrics)
-    expires = Expiry(known=settings.stale_ttl, unknown=2 * settings.negative_ttl + 1)
-    return RedisStore(connection, Locks(connection), invalidations, expires)
+    return redis_tier.connected(settings, settings.redis_url.get_secret_value(), space, metrics)

@@ -48,7 +48,7 @@ class Batches(Generic[Q, A]):
             for one in waiting:
                 one.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 -- it is theirs who asked
+        except Exception as error:  # noqa: BLE001 -- whatever it is, those who asked get it
             for one in waiting:
                 if not one.done():
                     one.set_exception(error)

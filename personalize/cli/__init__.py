@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 
-def _tell_version(wanted: bool) -> None:  # noqa: FBT001 -- as typer calls it
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 -- typer calls it with nothing but the value
     if wanted:
         typer.echo(f"personalize {metadata.version('personalize')}")
         raise typer.Exit

@@ -122,7 +122,7 @@ def serve_sandbox(  # noqa: PLR0913 -- the command's options
     and left out, as Segment does with what is not valid. POST /sandbox/faults lets either API fail, POST
     /sandbox/clock moves the time, and POST /sandbox/reset starts over.
     """
-    from personalize.sandbox.app import create_sandbox  # noqa: PLC0415 -- as above
+    from personalize.sandbox.app import create_sandbox  # noqa: PLC0415 -- only here is it needed, and it takes a while
 
     logs.configure("console")
     with server.bind(host, port) as listener:

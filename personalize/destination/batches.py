@@ -1,11 +1,13 @@
 """Calls in batches, as large as the Tracking API takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from personalize.destination.actions import Body
 from personalize.destination.state import Mark
+from personalize.destination.values import Json
 from personalize.errors import RowRefused
 
 CALL_BYTES = 32 * 1024
@@ -35,7 +37,7 @@ class Call:
     body: bytes
     mark: Mark
     mapping: str
-    row: object
+    row: Mapping[str, Json]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from personalize.destination.compiler import Compiler, Directive, Render, is_directive, nothing
 from personalize.destination.nulls import without_nulls
@@ -91,7 +91,7 @@ def _replace(mapping: Json, compiler: Compiler) -> Render:
     flags = re.IGNORECASE if told.get("ignorecase") is True else re.NOFLAG
     count = 1 if told.get("global") is False else 0
     pairs = [
-        (re.compile(re.escape(str(told[pattern])), flags), str(told.get(replacement, "")))
+        (re.compile(re.escape(str(told[pattern])), flags), _always(str(told.get(replacement, ""))))
         for pattern, replacement in (("pattern", "replacement"), ("pattern2", "replacement2"))
         if told.get(pattern)
     ]
@@ -103,10 +103,15 @@ def _replace(mapping: Json, compiler: Compiler) -> Render:
             return found
         said = text(found)
         for pattern, replacement in pairs:
-            said = pattern.sub(lambda _, to=replacement: to, said, count=count)  # type: ignore[misc]  # a default of its own
+            said = pattern.sub(replacement, said, count=count)
         return said
 
     return replaced
+
+
+def _always(said: str) -> Callable[[re.Match[str]], str]:
+    """Return what puts a text in the place of a match, as it is: a backslash in it means nothing."""
+    return lambda _: said
 
 
 def _json(mapping: Json, compiler: Compiler) -> Render:

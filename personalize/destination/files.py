@@ -11,14 +11,15 @@ from personalize.destination.values import decoded
 from personalize.errors import ConfigurationError, SyncError
 
 ROWS_AT_ONCE = 1000
+LINES = "SELECT * FROM read_ndjson_objects(?)"
 READERS = {
     # Every column is text: an id is 007, and no number. What is empty is null.
-    ".csv": "read_csv(?, all_varchar = true, header = true)",
-    ".tsv": "read_csv(?, all_varchar = true, header = true, delim = '\t')",
+    ".csv": "SELECT * FROM read_csv(?, all_varchar = true, header = true)",
+    ".tsv": "SELECT * FROM read_csv(?, all_varchar = true, header = true, delim = '\t')",
     # Line by line: as one table, each row would have the others' members too, as nulls that remove traits.
-    ".jsonl": "read_ndjson_objects(?)",
-    ".ndjson": "read_ndjson_objects(?)",
-    ".parquet": "read_parquet(?)",
+    ".jsonl": LINES,
+    ".ndjson": LINES,
+    ".parquet": "SELECT * FROM read_parquet(?)",
 }
 
 
@@ -28,7 +29,7 @@ class File:
     Args:
         connection: of DuckDB.
         path: where it is.
-        reader: the function of DuckDB that reads it.
+        reader: the query by which DuckDB reads it.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, reader: str) -> None:
@@ -43,7 +44,7 @@ class File:
             SyncError: the file is not what its name says.
         """
         try:
-            found = self._connection.execute(f"SELECT * FROM {self._reader}", [str(self._path)])  # noqa: S608 -- a word of ours
+            found = self._connection.execute(self._reader, [str(self._path)])
             names = [column[0] for column in found.description or ()]
             while rows := found.fetchmany(ROWS_AT_ONCE):
                 for row in rows:
@@ -54,13 +55,13 @@ class File:
     def count(self) -> int | None:
         """Return how many rows there are."""
         try:
-            counted = self._connection.execute(f"SELECT count(*) FROM {self._reader}", [str(self._path)])  # noqa: S608 -- a word of ours
+            counted = self._connection.execute(f"SELECT count(*) FROM ({self._reader})", [str(self._path)])  # noqa: S608 -- the reader is one of READERS, and the path a parameter
             return int((counted.fetchone() or [0])[0])
         except duckdb.Error:
             return None
 
     def _row(self, names: list[str], row: tuple[object, ...]) -> Row:
-        if "ndjson" not in self._reader:
+        if self._reader != LINES:
             return dict(zip(names, row, strict=True))
         told = decoded(str(row[0]))
         if not isinstance(told, dict):

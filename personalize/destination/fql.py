@@ -4,9 +4,8 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from personalize.destination.conditions import OBJECTS, WORDS, Comparison, Group, Operator
 from personalize.errors import QueryError
@@ -26,12 +25,26 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
-Kind = Literal["text", "number", "operator", "mark", "word", "end"]
+_COMPARING: Mapping[str, Operator] = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_OF_NUMBERS: Mapping[str, Operator] = {**_COMPARING, "=": "number_equals", "!=": "number_not_equals"}
+_OF_CONSTANTS: Mapping[tuple[str, str], Operator] = {
+    ("=", "true"): "is_true",
+    ("=", "false"): "is_false",
+    ("!=", "null"): "exists",
+    ("=", "null"): "not_exists",
+}
+_NEGATED: Mapping[Operator, Operator] = {
+    "contains": "not_contains",
+    "starts_with": "not_starts_with",
+    "ends_with": "not_ends_with",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    kind: Kind
+    """A piece of a query: `kind` is a name of the pattern's groups, or `end`; `at` its first character, from 1."""
+
+    kind: str
     said: str
     at: int
 
@@ -58,7 +71,7 @@ def _tokens(query: str) -> Iterator[_Token]:
         found = _TOKEN.match(query, at)
         if found is None:
             raise QueryError(len(query) - len(query[at:].lstrip()) + 1, f"`{rest[:12]}` is no word, text or number.")
-        kind: Kind = found.lastgroup  # type: ignore[assignment]  # the pattern's names are these
+        kind = found.lastgroup or ""
         yield _Token(kind, found[kind], found.start(kind) + 1)
         at = found.end()
     yield _Token("end", "", len(query) + 1)
@@ -79,7 +92,7 @@ class _Parser:
             return parts[0]
         return Group("or", tuple(part.children[0] if len(part.children) == 1 else part for part in parts))
 
-    def expect(self, kind: Kind, said: str = "") -> _Token:
+    def expect(self, kind: str, said: str = "") -> _Token:
         """Take the next token, which has to be this."""
         token = self._tokens[self._next]
         if token.kind != kind or (said and token.said != said):
@@ -96,7 +109,7 @@ class _Parser:
             return children[0]
         return Group("and", tuple(children))
 
-    def _takes(self, kind: Kind, said: str) -> bool:
+    def _takes(self, kind: str, said: str) -> bool:
         token = self._tokens[self._next]
         is_it = token.kind == kind and token.said.lower() == said
         self._next += is_it
@@ -129,33 +142,22 @@ class _Parser:
         token = self.expect("text")
         self.expect("mark", ")")
         said = _unquoted(token.said)
-        operator, value = ("contains", said) if function.said == "contains" else _pattern(said, token)
-        return Comparison(subject, f"not_{operator}" if negated else operator, value)  # type: ignore[arg-type]  # each has both
+        operator, value = _pattern(said, token) if function.said == "match" else ("contains", said)
+        return Comparison(subject, _NEGATED[operator] if negated else operator, value)
 
     def _comparison(self, subject: str) -> Comparison:
         operator = self.expect("operator")
         token = self._tokens[self._next]
         self._next += 1
         if token.kind == "text":
-            return Comparison(subject, _plain(operator), _unquoted(token.said))
+            return Comparison(subject, _COMPARING[operator.said], _unquoted(token.said))
         if token.kind == "number":
             number = float(token.said) if "." in token.said else int(token.said)
-            numeric: dict[str, Operator] = {"=": "number_equals", "!=": "number_not_equals"}
-            return Comparison(subject, numeric.get(operator.said) or _plain(operator), number)
-        constants: dict[tuple[str, str], Operator] = {
-            ("=", "true"): "is_true",
-            ("=", "false"): "is_false",
-            ("!=", "null"): "exists",
-            ("=", "null"): "not_exists",
-        }
-        found = constants.get((operator.said, token.said))
+            return Comparison(subject, _OF_NUMBERS[operator.said], number)
+        found = _OF_CONSTANTS.get((operator.said, token.said))
         if found is None:
             raise QueryError(token.at, f'expected "text", a number, true, false or null, not {token.named}.')
         return Comparison(subject, found)
-
-
-def _plain(operator: _Token) -> Operator:
-    return operator.said  # type: ignore[return-value]  # the pattern takes no others
 
 
 def _subject(token: _Token) -> str:
@@ -172,12 +174,16 @@ def _unquoted(said: str) -> str:
     return _ESCAPED.sub(r"\1", said[1:-1])
 
 
-def _pattern(said: str, token: _Token) -> tuple[str, str]:
+def _pattern(said: str, token: _Token) -> tuple[Operator, str]:
     """Return what a pattern with stars at its ends asks for."""
     inner = said.strip("*")
     if "*" in inner or not inner:
         raise QueryError(token.at, 'a pattern is "text*", "*text" or "*text*".')
-    words = {(False, True): "starts_with", (True, False): "ends_with", (True, True): "contains"}
+    words: dict[tuple[bool, bool], Operator] = {
+        (False, True): "starts_with",
+        (True, False): "ends_with",
+        (True, True): "contains",
+    }
     operator = words.get((said.startswith("*"), said.endswith("*")))
     if operator is None:
         raise QueryError(token.at, 'a pattern has a star: "text*", "*text" or "*text*".')

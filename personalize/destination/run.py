@@ -148,7 +148,7 @@ class Run:
             self._way.send(write_key, [call.body for call in calls])
         except BatchRefused as error:
             if len(calls) == 1:
-                self._rejects.add(calls[0].row, calls[0].mapping, str(error))  # type: ignore[arg-type]  # it is the row
+                self._rejects.add(calls[0].row, calls[0].mapping, str(error))
                 self.summary.outcomes["rejected"] += 1
                 return
             half = len(calls) // 2

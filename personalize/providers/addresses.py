@@ -22,7 +22,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address) and (carried := _carried(address)) is not None:
         return is_public(carried)
     reserved = address.is_multicast or address.is_reserved
-    return address.is_global and not reserved and (address.version == 4 or address in _UNICAST)  # noqa: PLR2004
+    return address.is_global and not reserved and (address.version == 4 or address in _UNICAST)  # noqa: PLR2004 -- IPv4
 
 
 def written(host: str) -> Address | None:

@@ -23,7 +23,7 @@ def of_workers(directory: Path) -> Exposition:
 
     def show(accept: str) -> Shown:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]  # prometheus_client's, untyped
         return _shown(registry, accept)
 
     return show

@@ -147,7 +147,9 @@ def test_what_changes_in_a_row_is_sent_and_nothing_else(
     table = tmp_path / "people.csv"
     file = write('file = "people.csv"')
     table.write_text("id,plan\n007,pro\nbo,free\n", encoding="utf-8")
-    assert "2 rows: 2 sent." in synced(file, TRACKING_API_URL=sandbox)
+    said = synced(file, TRACKING_API_URL=sandbox)
+    assert "2 rows: 2 sent." in said
+    assert "If profiles do not change: Make sure that the Endpoint Region setting matches the region" in said
     table.write_text("id,plan\n007,\nbo,free\n", encoding="utf-8")
     assert "2 rows: 1 sent, 1 unchanged." in synced(file, TRACKING_API_URL=sandbox)
     assert traits(client, sandbox, "007") == {"id": "007"}
@@ -178,6 +180,28 @@ def test_rows_that_cannot_be_sent_are_written_down(
     }
     assert told["large"].endswith("bytes; the Tracking API takes 32,768 at most.")
     assert traits(client, sandbox, "fine") == {"id": "fine", "plan": "pro"}
+
+
+def test_statuses_that_nobody_knows_are_told(sandbox: str, tmp_path: Path) -> None:
+    """One of several goes to Segment as `INVALID`; where all five are such, the row is rejected."""
+    channels = ("email", "sms", "whatsapp", "android_push", "ios_push")
+    addresses = {"email": "bo@example.com", "phone": "+12025550123", "android_push_token": "a", "ios_push_token": "i"}
+    mapped = [*addresses, *(f"{channel}_subscription_status" for channel in channels)]
+    known: dict[str, str] = {f"{channel}_subscription_status": "true" for channel in channels}
+    unknown = dict.fromkeys(known, "perhaps")
+    rows = [
+        {"id": "1", **addresses, **known, "sms_subscription_status": "perhaps"},
+        {"id": "2", **addresses, **unknown},
+    ]
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    fields = "\n".join(f'{name} = {{ "@path" = "$.{name}" }}' for name in mapped)
+    text = MAPPINGS.format(source='file = "people.jsonl"', trigger="").split("[mappings.fields]")[0]
+    file = tmp_path / "people.toml"
+    file.write_text(f"{text.replace('identify', 'subscriptions')}\n[mappings.fields]\n{fields}\n", encoding="utf-8")
+    assert '"type":"SMS","status":"INVALID"' in synced(file, "--dry-run", "--limit", "1")
+    assert "2 rows: 1 rejected, 1 sent." in synced(file, status=3, TRACKING_API_URL=sandbox)
+    [line] = (tmp_path / "people.rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["reason"].startswith("Invalid Subscription Status in `Email_Subscription` or")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Runs: what becomes of each row, and that nothing is sent twice or lost."""
 
 import json
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,19 @@ class Listed(list[Row]):
 
     def count(self) -> int:  # type: ignore[override]  # a source's, and no list's
         return len(self)
+
+
+class Counted:
+    """Rows that are made as they are asked for."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._rows
+
+    def count(self) -> None:
+        return None
 
 
 class Space:
@@ -219,6 +234,23 @@ def test_a_run_that_stops_goes_on_where_it_was(destination: mappings.Destination
         summary = ran(destination, space, state, *rows)
     assert summary.outcomes == {"unchanged": sent, "sent": 60 - sent}
     assert sorted(int(call["userId"]) for call in space.calls) == list(range(60))
+
+
+def test_memory_does_not_grow_with_rows(destination: mappings.Destination) -> None:
+    """What is held is a batch, however many rows there are."""
+
+    def peak(count: int) -> int:
+        rows = Counted({"id": number, "plan": "x" * 200} for number in range(count))
+        with opened(None) as state:
+            run = Run(destination, Way(lambda *_: None, "key", "there"), state, Rejects(None))
+            tracemalloc.start()
+            run.take(destination.models["people"], rows)
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert run.summary.outcomes == {"sent": count}
+        return most
+
+    assert peak(16_000) < 1.2 * peak(4_000)
 
 
 def test_a_limit_is_of_rows(destination: mappings.Destination, space: Space) -> None:
