@@ -146,6 +146,11 @@ def _real_way(
     url = f"{loaded.tracking_api_url}/v1" if loaded.tracking_api_url else destination.url
     if with_sandbox:
         write_key, url = sandbox.WRITE_KEY, f"{sandbox.DEFAULT_URL}/v1"
+    if write_key is None and not all(one.names_space for one in destination.mappings):
+        raise ConfigurationError(
+            "PERSONALIZE_WRITE_KEY is not set: it is the write key of the Profile space's source, by which Segment "
+            "knows whose profiles are meant."
+        )
     return Way(TrackingApi(url, client, rate=rate, pace=Pace(), told=told).send, write_key, url)
 
 

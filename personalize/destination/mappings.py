@@ -62,13 +62,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RowMapping:
-    """What is made of a model's rows."""
+    """What is made of a model's rows; `names_space` if it says itself which Profile space they are for."""
 
     name: str
     model: str
     action: Action
     trigger: Condition | None
     template: Template
+    names_space: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class _Reader:
         template = self._fields(place, told, action)
         if action is None or template is None or not enabled:
             return None
-        return RowMapping(name, model, action, trigger, template)
+        return RowMapping(name, model, action, trigger, template, SPACE.name in told["fields"])
 
     def _action(self, place: Place, told: dict[str, Any]) -> Action | None:
         name = self._text(place, told, "action", required=True)

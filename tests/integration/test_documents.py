@@ -30,6 +30,7 @@ ELSEWHERE = {
     "make run": "test_commands",
     "make test": "this run",
     ".venv/bin/python -m pytest mine": "test_newcomer",
+    ".venv/bin/pip install --editable .[sync]": "what this run has already",
 }
 
 
@@ -194,6 +195,19 @@ def _level(function: ast.FunctionDef) -> str:
     calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
     [level] = [one.attr for one in calls if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "_log"]
     return level
+
+
+def test_the_rows_of_the_readme_become_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands, one after the other in a folder that has its rows: the last one shows what would be sent."""
+    monkeypatch.chdir(tmp_path)
+    [rows] = [one.text for one in examples("README.md") if one.language == "csv"]
+    [block] = [one for one in examples("README.md") if "sync init" in one.text]
+    (tmp_path / "people.csv").write_text(rows)
+    for command in block.commands[1:]:
+        with personalize(*shlex.split(command)[1:]) as run:
+            assert run.process.wait(20) == 0, run.output
+    assert '"userId":"ada"' in run.output
+    assert '"plan":"pro"' in run.output
 
 
 def test_the_mappings_of_the_readme_are_some(tmp_path: Path) -> None:

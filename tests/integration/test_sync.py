@@ -223,6 +223,7 @@ def test_a_run_that_cannot_go_on_says_why(
     said = synced(file, status=1, **told)
     assert says.format(sandbox=sandbox) in said
     assert "fake" not in said
+    assert "PERSONALIZE_WRITE_KEY is not set" in synced(file, status=2, WRITE_KEY="")
     file.write_text("name = 1", encoding="utf-8")
     assert "`name` has to be a text" in synced(file, status=2)
 
