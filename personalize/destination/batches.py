@@ -41,22 +41,36 @@ class Call:
 
 
 @dataclass(slots=True)
+class Room:
+    """What one batch may still hold."""
+
+    calls: int = BATCH_CALLS
+    size: int = BATCH_BYTES - AROUND_BYTES
+
+    def takes(self, body: bytes) -> bool:
+        """Take a call's room, if there is as much."""
+        if not self.calls or len(body) + 1 > self.size:
+            return False
+        self.calls -= 1
+        self.size -= len(body) + 1
+        return True
+
+
+@dataclass(slots=True)
 class Batch:
     """Calls that are sent together, in order."""
 
     calls: list[Call] = field(default_factory=list)
-    size: int = AROUND_BYTES
+    room: Room = field(default_factory=Room)
 
-    def takes(self, call: Call) -> bool:
-        """Return whether there is room for one more."""
-        return len(self.calls) < BATCH_CALLS and self.size + len(call.body) + 1 <= BATCH_BYTES
-
-    def add(self, call: Call) -> None:
-        """Add one."""
-        self.calls.append(call)
-        self.size += len(call.body) + 1
+    def add(self, call: Call) -> bool:
+        """Add one, if there is room for it."""
+        fits = self.room.takes(call.body)
+        if fits:
+            self.calls.append(call)
+        return fits
 
     def taken(self) -> list[Call]:
         """Return the calls, and begin anew."""
-        calls, self.calls, self.size = self.calls, [], AROUND_BYTES
+        calls, self.calls, self.room = self.calls, [], Room()
         return calls

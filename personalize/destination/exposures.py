@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from personalize.destination.actions import ACTIONS, SPACE
-from personalize.destination.batches import BATCH_CALLS, encoded
+from personalize.destination.batches import Room, encoded
 from personalize.destination.tracking import BatchRefused, Pace, TrackingApi
 from personalize.destination.values import Json
 from personalize.engine import Outcome
@@ -95,7 +95,9 @@ class Exposures:
     async def flush(self) -> None:
         """Send what waits."""
         while self._waiting:
-            calls = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_CALLS // 5))]
+            calls, room = list[bytes](), Room()
+            while self._waiting and room.takes(self._waiting[0]):
+                calls.append(self._waiting.popleft())
             try:
                 await asyncio.to_thread(self._send, calls)
             except (SyncError, BatchRefused) as error:

@@ -99,16 +99,24 @@ class Run:
             self._send(write_key, batch.taken())
 
     def _take_row(self, model: Model, mappings: list[RowMapping], row: Row) -> None:
+        try:
+            told = as_json(row)
+        except RowRefused as error:
+            for mapping in mappings:
+                self._reject(repr(row)[:MAX_SHOWN], mapping.name, error.reason)
+            return
         for mapping in mappings:
-            told: Mapping[str, Json] | str = repr(row)[:MAX_SHOWN]
             try:
-                told = as_json(row)
                 outcome = self._take_event(model, mapping, told)
             except RowRefused as error:
-                self._rejects.add(told, mapping.name, error.reason)
-                outcome = "rejected"
-            if outcome != "sent":  # which is known when the batch is
-                self.summary.outcomes[outcome] += 1
+                self._reject(told, mapping.name, error.reason)
+            else:
+                if outcome != "sent":  # which is known when the batch is
+                    self.summary.outcomes[outcome] += 1
+
+    def _reject(self, row: Mapping[str, Json] | str, mapping: str, reason: str) -> None:
+        self._rejects.add(row, mapping, reason)
+        self.summary.outcomes["rejected"] += 1
 
     def _take_event(self, model: Model, mapping: RowMapping, row: Mapping[str, Json]) -> Outcome:
         event = event_of(row, mapping)
@@ -136,9 +144,9 @@ class Run:
 
     def _add(self, write_key: str, call: Call) -> None:
         batch = self._batches.setdefault(write_key, Batch())
-        if not batch.takes(call):
+        if not batch.add(call):
             self._send(write_key, batch.taken())
-        batch.add(call)
+            batch.add(call)
 
     def _send(self, write_key: str, calls: list[Call]) -> None:
         """Send calls and remember them; of a batch that is refused, each half by itself, down to the row."""
@@ -148,8 +156,7 @@ class Run:
             self._way.send(write_key, [call.body for call in calls])
         except BatchRefused as error:
             if len(calls) == 1:
-                self._rejects.add(calls[0].row, calls[0].mapping, str(error))
-                self.summary.outcomes["rejected"] += 1
+                self._reject(calls[0].row, calls[0].mapping, str(error))
                 return
             half = len(calls) // 2
             self._send(write_key, calls[:half])

@@ -94,7 +94,7 @@ class TrackingApi:
             answer = self._client.post(
                 self._url, content=body, headers=headers, auth=(write_key, ""), timeout=SECONDS, follow_redirects=False
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return f"The Tracking API does not answer ({type(error).__name__}).", 0.0
         if answer.is_success:
             return None, 0.0

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from personalize import settings
 from personalize.app import create_app
-from personalize.destination.batches import CALL_BYTES
+from personalize.destination.batches import BATCH_BYTES, CALL_BYTES
 from personalize.destination.exposures import MAX_ITEMS, MAX_WAITING, Exposures
 from personalize.engine import Outcome
 from personalize.errors import ConfigurationError, RecipeFailed, SyncError
@@ -31,12 +31,14 @@ class Space:
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.sizes: list[int] = []
         self.fails = False
 
     def send(self, calls: list[bytes]) -> None:
         if self.fails:
             raise SyncError("away")
         self.calls += [json.loads(call) for call in calls]
+        self.sizes.append(sum(map(len, calls)))
 
 
 class Bench:
@@ -129,13 +131,15 @@ async def test_they_are_sent_while_the_service_runs(bench: Bench) -> None:
     """Again and again, many at once, each with as many items as are of use."""
 
     async def arrived() -> bool | None:
-        return bench.counted().get("sent") == 600 or None
+        return bench.counted().get("sent") == 700 or None
 
     async with opened(bench) as exposures:
-        exposures.tell(ADA, [given([{"url": f"https://example.com/{n}"} for n in range(99)])] * 600)
+        exposures.tell(ADA, [given([{"url": f"https://example.com/{n}"} for n in range(99)])] * 700)
         bench.due.set()
         assert await until(arrived, "exposures that are sent")
-    assert len(bench.space.calls) == 600
+    assert len(bench.space.calls) == 700
+    assert len(bench.space.sizes) > 1
+    assert max(bench.space.sizes) < BATCH_BYTES
     assert len(bench.space.calls[0]["properties"]["items"]) == MAX_ITEMS
 
 

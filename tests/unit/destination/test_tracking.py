@@ -68,7 +68,7 @@ def test_a_batch_is_gzipped_json_under_the_write_key(clock: Clock) -> None:
 def test_what_passes_is_tried_again(clock: Clock) -> None:
     """With longer and longer pauses, and no shorter ones than the API asks for."""
     asked = httpx.Response(429, headers={"Retry-After": "7"})
-    passing: list[httpx.Response | Exception] = [httpx.Response(503), httpx.ConnectError("no"), asked]
+    passing: list[httpx.Response | Exception] = [httpx.DecodingError("no gzip"), httpx.ConnectError("no"), asked]
     odd = httpx.Response(429, headers={"Retry-After": "soon"})
     for one in api(clock, answering(*passing, odd, httpx.Response(200))):
         one.send("key", [b"{}"])
