@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,14 @@ class Worker(Process):
             self._server = DrainingServer(self.config, leaving, self._delay)
         return self._server
 
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Make the server, and only then let the thread run that tells the supervisor of it.
+
+        Both ask for it at once: else there may be two, of which the one that is told of never starts.
+        """
+        _ = self.server
+        super().target(sockets)
+
 
 class Workers(Multiprocess):
     """uvicorn's supervisor, which takes dead workers out of the gauges and keeps their counters: none ever falls.
@@ -73,6 +81,8 @@ class Workers(Multiprocess):
         self._counted_in = counted_in
         self._delay = delay
         self._served = False
+        self._owed: set[int | None] = set()
+        """Workers, by their ids, that could not be passed a hangup yet."""
 
     def init_processes(self) -> None:
         """Start the workers."""
@@ -84,6 +94,7 @@ class Workers(Multiprocess):
         Raises:
             ConfigurationError: a worker could not start, and none ever could: the next one could not either.
         """
+        self._pass_hangup([one for one in self.processes if one.pid in self._owed])
         for index, worker in enumerate(self.processes):
             if self.should_exit.is_set() or self._is_well(worker):
                 continue
@@ -97,9 +108,16 @@ class Workers(Multiprocess):
 
     def handle_hup(self) -> None:
         """Pass the signal on: each worker loads what is reloaded, and none stops answering."""
-        for worker in self.processes:
-            if worker.is_ready(timeout=1) and worker.pid is not None:  # one that starts loads it anyway
+        self._pass_hangup(self.processes)
+
+    def _pass_hangup(self, workers: Iterable[Process]) -> None:
+        """Pass the signal on to those who are ready, for others would be ended by it; they get it when they are."""
+        for worker in workers:
+            if worker.is_ready(timeout=1) and worker.pid is not None:
                 os.kill(worker.pid, SIGHUP)
+                self._owed.discard(worker.pid)
+            else:
+                self._owed.add(worker.pid)
 
     def _is_well(self, worker: Process) -> bool:
         alive = worker.is_alive(timeout=self.config.timeout_worker_healthcheck)

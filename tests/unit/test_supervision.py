@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from structlog.testing import capture_logs
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import SIGNALS
+from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 from personalize import supervision
 from personalize.errors import ConfigurationError
@@ -25,6 +25,7 @@ class Puppet:
 
     pid: int
     well: bool = True
+    ready: bool = True
     exitcode: int | None = None
     ended: list[str] = field(default_factory=list)
 
@@ -32,7 +33,7 @@ class Puppet:
         return self.well
 
     def is_ready(self, timeout: float = 5) -> bool:
-        return self.well
+        return self.well and self.ready
 
     def kill(self) -> None:
         self.ended.append("killed")
@@ -119,9 +120,24 @@ def test_a_service_that_stops_replaces_nobody(bench: Bench) -> None:
 
 
 def test_a_hangup_reaches_those_that_are_ready(bench: Bench) -> None:
-    """One that still starts would be ended by it, and loads what is new anyway."""
+    """One that still starts would be ended by it; it may have read what is old, and gets it once it is ready."""
     heard: list[int] = []
-    bench.puppets[0].pid, bench.puppets[1].well = os.getpid(), False
+    starting = bench.puppets[0]
+    starting.pid, starting.ready = os.getpid(), False
+    bench.puppets[1].ready = False
     signal.signal(signal.SIGHUP, lambda number, _: heard.append(number))
     bench.handle_hup()
+    assert heard == []
+    starting.ready = True
+    bench.keep_subprocess_alive()
+    bench.keep_subprocess_alive()
     assert heard == [signal.SIGHUP]
+
+
+def test_a_worker_has_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made before the thread begins that tells of it: of two, the one that is told of would never start."""
+    made: list[uvicorn.Server | None] = []
+    monkeypatch.setattr(Process, "target", lambda worker, _: made.append(worker._server))
+    worker = Worker(uvicorn.Config(lambda: None), [], 0.0)
+    worker.target([])
+    assert made == [worker.server]
