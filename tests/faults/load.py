@@ -5,9 +5,8 @@ Speaks plain HTTP/1.1 over sockets, since the driver shares two cores with what 
 
 import asyncio
 import json
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -89,26 +88,25 @@ class Driver:
                 if loop.time() >= end:
                     return
 
-        await asyncio.gather(*(client() for _ in range(clients)))
-        self._hang_up()
+        try:
+            await asyncio.gather(*(client() for _ in range(clients)))
+        finally:
+            self._hang_up()
 
     async def steady(self, paths: Iterable[str], *, rate: float, seconds: float) -> None:
         """Ask so often a second, however long the answers take; less often when too many are under way."""
-        loop = asyncio.get_running_loop()
-        begun, asked = loop.time(), set[asyncio.Task[None]]()
-        for number, path in zip(range(int(rate * seconds)), paths, strict=False):
-            due = begun + number / rate
-            if (early := due - loop.time()) > 0:
-                await asyncio.sleep(early)
-            if len(asked) >= MAX_OPEN:
-                await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            if loop.time() > begun + seconds:
-                break
-            task = asyncio.create_task(self._ask(path, max(due, loop.time())))
-            asked.add(task)
-            task.add_done_callback(asked.discard)
-        await asyncio.gather(*asked)
-        self._hang_up()
+        asked = set[asyncio.Task[None]]()
+        try:
+            async for path, due in _paced(paths, rate, seconds):
+                if len(asked) >= MAX_OPEN:
+                    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._ask(path, max(due, asyncio.get_running_loop().time())))
+                asked.add(task)
+                task.add_done_callback(asked.discard)
+            await asyncio.gather(*asked)
+        finally:
+            await _cancelled(asked)
+            self._hang_up()
 
     async def _ask(self, path: str, due: float) -> None:
         status, body = NO_ANSWER, b""
@@ -196,22 +194,45 @@ class Background:
         drive: drives until it is cancelled.
     """
 
-    def __init__(self, drive: Callable[[], Any]) -> None:
+    def __init__(self, drive: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._drive = drive
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="load", daemon=True)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Drive while the body runs."""
-        self._thread.start()
-        future = asyncio.run_coroutine_threadsafe(self._drive(), self._loop)
-        try:
-            yield
-        finally:
-            future.cancel()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(ANSWER_SECONDS)
+        """Drive from another thread while the body runs; whatever was asked has ended with it."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ThreadPoolExecutor(1, "load") as thread:
+            driven = runner.get_loop().create_task(self._drive())
+            ended = thread.submit(runner.run, _until_cancelled(driven))
+            try:
+                yield
+            finally:
+                runner.get_loop().call_soon_threadsafe(driven.cancel)
+                ended.result(ANSWER_SECONDS)
+
+
+async def _paced(paths: Iterable[str], rate: float, seconds: float) -> AsyncIterator[tuple[str, float]]:
+    """Yield each path when it is due, with that time; late ones at once, and none after the end."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for number, path in zip(range(int(rate * seconds)), paths, strict=False):
+        due = begun + number / rate
+        if (early := due - loop.time()) > 0:
+            await asyncio.sleep(early)
+        if loop.time() > begun + seconds:
+            return
+        yield path, due
+
+
+async def _cancelled(tasks: set["asyncio.Task[None]"]) -> None:
+    """Cancel what is under way, and wait until it has closed its connection."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_cancelled(driven: "asyncio.Task[None]") -> None:
+    with suppress(asyncio.CancelledError):
+        await driven
 
 
 def _run(work: Any) -> None:
