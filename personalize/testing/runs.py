@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from personalize import registry
-from personalize.errors import BadParameter, RecipeFailed
+from personalize.errors import RecipeFailed
 from personalize.model import Post, Posts, Product, Products, Section, Snapshot
 from personalize.registry import AnyRecipe, Registry
 from personalize.testing.profiles import NOW, Profile
@@ -59,7 +59,7 @@ def run(
     """
     snapshot = _nobody(recipe, now) if who is None else who.snapshot(now)
     there = {"posts": _posts(posts), "products": _products(products), **(items or {})}
-    binding = recipe.bind(snapshot, _wanted(recipe, there), _converted(recipe, params or {}), now)
+    binding = recipe.bind(snapshot, _wanted(recipe, there), web_params.arguments(params or {}, recipe), now)
     try:
         raw = recipe.answer(binding.arguments)
     except RecipeFailed as failure:
@@ -97,10 +97,3 @@ def _wanted(recipe: AnyRecipe, items: Mapping[str, object]) -> Mapping[str, obje
     for name in sorted(recipe.providers - items.keys()):
         raise LookupError(f'{recipe.name} reads the provider {name!r}: say items={{"{name}": …}}')
     return items
-
-
-def _converted(recipe: AnyRecipe, given: Mapping[str, object]) -> Mapping[str, object]:
-    for name in given:
-        if name not in recipe.params:
-            raise BadParameter(name, f"is not a parameter of this recipe.{web_params.suggestion(name, recipe.params)}")
-    return web_params.arguments(given, recipe)

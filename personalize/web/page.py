@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -50,7 +49,7 @@ class Page:
 class _BodyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str
     id: str | None = None
-    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    params: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -95,19 +94,26 @@ def from_body(body: bytes, rules: IdRules) -> Page:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadParameter("body", "is not JSON.") from None
     _check_number(len(told.recipes))
-    entries = [
-        Entry(
-            one.name if one.id is None else one.id,
-            one.name,
-            {name: _whole(value) for name, value in one.params.items()},
-            f"recipes[{number}].params.",
-            strict=True,
-        )
-        for number, one in enumerate(told.recipes)
-    ]
+    entries = [_entry(one, f"recipes[{number}].params.") for number, one in enumerate(told.recipes)]
     _check(entries)
     ids = {name: getattr(told, name) for name in params.VISITOR_FIELDS}
     return Page(params.visitor_of(ids, rules), entries, params.seconds(told.timeout_ms))
+
+
+def _entry(told: _BodyEntry, prefix: str) -> Entry:
+    """Return an entry of a body; `prefix` is where in it its parameters stand."""
+    given = {name: _whole(_value(raw, prefix + name)) for name, raw in told.params.items()}
+    return Entry(told.name if told.id is None else told.id, told.name, given, prefix, strict=True)
+
+
+def _value(raw: msgspec.Raw, field: str) -> object:
+    """Return a parameter's value: read by itself, so that what cannot be read is told with its name."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError as error:
+        raise BadParameter(field, f"is not valid: {str(error)[:1].lower()}{str(error)[1:]}.") from None
+    except msgspec.DecodeError:
+        raise BadParameter("body", "is not JSON.") from None
 
 
 def _without_repeats(members: list[tuple[str, object]]) -> None:

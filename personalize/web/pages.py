@@ -81,13 +81,10 @@ class PageAnswers:
     def _call(self, entry: Entry, asked: Page, caller: Caller) -> Call:
         """Return what to call for an entry; raise if it cannot be, or may not."""
         recipe = self._desk.find(entry.recipe)
-        for name in entry.given:
-            if name not in recipe.params:
-                advice = params.suggestion(name, recipe.params)
-                raise BadParameter(entry.prefix + name, f"is not a parameter of this recipe.{advice}")
-        access.authorize(recipe, asked.visitor, caller)
+        arguments = params.arguments(entry.given, recipe, prefix=entry.prefix, strict=entry.strict)
         params.require(asked.visitor, recipe.collection)
-        return Call(recipe, params.arguments(entry.given, recipe, prefix=entry.prefix, strict=entry.strict))
+        access.authorize(recipe, asked.visitor, caller)
+        return Call(recipe, arguments)
 
     def _count(
         self, entries: Sequence[Entry], answered: dict[str, Outcome], refused: dict[str, PersonalizeError]

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,8 @@ from personalize.trust.ids import IdRules
 MAX_FIELDS = 100
 ID_FIELDS = ("user_id", "anonymous_id", "group_id")
 VISITOR_FIELDS = (*ID_FIELDS, "external_id")
+_OF_ALL = (*VISITOR_FIELDS, "timeout_ms")
+"""What every recipe may be asked with."""
 
 MIN_TIMEOUT_MS, MAX_TIMEOUT_MS = 50, 2000
 """What a caller may say that it waits; what is shorter or longer counts as these."""
@@ -41,13 +43,10 @@ def parse(query_string: bytes, recipe: AnyRecipe, rules: IdRules) -> Query:
         BadParameter: names the field that is missing, unknown, repeated or out of bounds.
     """
     given = fields(query_string)
-    known = (*VISITOR_FIELDS, "timeout_ms", *recipe.params)
-    for name in given:
-        if name not in known:
-            raise BadParameter(name, f"is not a parameter of this recipe.{suggestion(name, known)}")
+    converted = arguments(given, recipe, besides=_OF_ALL)
     visitor = visitor_of(given, rules)
     require(visitor, recipe.collection)
-    return Query(visitor, arguments(given, recipe), seconds(given.get("timeout_ms")))
+    return Query(visitor, converted, seconds(given.get("timeout_ms")))
 
 
 def fields(query_string: bytes) -> dict[str, str]:
@@ -96,7 +95,12 @@ def require(visitor: Visitor, collection: Collection) -> None:
 
 
 def arguments(
-    given: Mapping[str, object], recipe: AnyRecipe, *, prefix: str = "", strict: bool = False
+    given: Mapping[str, object],
+    recipe: AnyRecipe,
+    *,
+    prefix: str = "",
+    strict: bool = False,
+    besides: Sequence[str] = (),
 ) -> dict[str, object]:
     """Return a recipe's parameters as their types.
 
@@ -105,7 +109,15 @@ def arguments(
         recipe: whose they are.
         prefix: what stands before their names in the request.
         strict: whether they are JSON values, of which a text is no number, rather than the texts of a query string.
+        besides: names that may be among those given and are not the recipe's.
+
+    Raises:
+        BadParameter: names the one that is missing, unknown or out of bounds.
     """
+    known = (*besides, *recipe.params)
+    for name in given:
+        if name not in known:
+            raise BadParameter(prefix + name, f"is not a parameter of this recipe.{suggestion(name, known)}")
     converted: dict[str, object] = {}
     for name, parameter in recipe.params.items():
         if name in given:

@@ -27,10 +27,10 @@ def site() -> Iterator[Site]:
         yield Site(service, sandbox, run)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "options",
-    [["-H", f"Authorization: Bearer {API_KEY}"], ["--exclude-path", "/api/personalize"]],
+    [["-H", f"Authorization: Bearer {API_KEY}"], []],
     ids=["server", "anybody"],
 )
 def test_the_service_is_as_it_is_described(site: Site, options: list[str], tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_service_is_as_it_is_described(site: Site, options: list[str], tmp_p
     ]
     environment = {**without_settings(), "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"}
     ran = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=230, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"Selected: (\d+)/\d+\s+Tested: \1\n", ran.stdout), ran.stdout
