@@ -96,3 +96,35 @@ def test_each_recipe_has_something_to_show(client: httpx.Client, site: Site) -> 
         [one for one in ids if one.startswith("user_id:")] for ids in shown["account-overview"]["users"]
     ]
     assert shown["audience-content"]["name"] == "big-spender"
+
+
+TRAITS_READERS = {
+    "recommended-posts",
+    "customer-context",
+    "campaign-properties",
+    "account-overview",
+    "audience-content",
+}
+
+
+@pytest.mark.parametrize(
+    ("route", "readers"),
+    [
+        ("events", {"last-viewed-not-purchased", "customer-context", "event-timeline"}),
+        ("metadata", {"customer-context"}),
+        ("traits", TRAITS_READERS),
+    ],
+)
+def test_a_section_that_hangs_degrades_only_its_readers(
+    client: httpx.Client, site: Site, route: str, readers: set[str]
+) -> None:
+    """The page is there by its deadline: the hanging calls would take longer than anybody waits."""
+    client.post(f"{site.sandbox}/sandbox/reset").raise_for_status()
+    for who in ("user_id=ada", "group_id=acme"):
+        client.delete(f"{site.service}/api/profiles?{who}", headers=AUTHORIZED).raise_for_status()
+    client.post(f"{site.sandbox}/sandbox/faults", json={"route": route, "latency_ms": 60_000}).raise_for_status()
+    results = page(client, site)
+    assert list(results) == SHIPPED
+    assert {one["status"] for one in results.values()} == {"ok"}
+    assert {name for name, one in results.items() if one["degraded"]} == readers
+    assert {name for name, one in results.items() if not one["personalized"]} <= readers
