@@ -22,11 +22,11 @@ from personalize.providers.merchant import read_items
 from personalize.providers.text import http_link, one_line
 
 MAX_PRODUCTS = 100_000
+"""Products kept of one source, in its order: they take about 60 MiB in every process."""
 
 MAX_COMMAS = 30 * MAX_PRODUCTS
 """As many as there are between the values of so many products; a list of numbers of the same size would take all
 memory."""
-"""Products kept of one source, in its order: they take about 60 MiB in every process."""
 
 Record: TypeAlias = Mapping[str, Any]
 """What a catalogue says of one product, by whatever names it uses."""

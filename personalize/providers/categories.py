@@ -8,6 +8,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
 
+from personalize.errors import ProviderFailed
 from personalize.model import Post
 from personalize.providers.batch import Batch
 from personalize.providers.documents import Documents
@@ -44,8 +45,10 @@ async def categorized(feed: Uncategorized, documents: Documents) -> Batch[Post]:
     Hugo lists the categories in `categories/index.xml`, and each one's posts in `categories/<name>/index.xml`. Of what
     the list says only names are taken: whoever writes it does not choose which hosts are asked.
 
+    A category whose feed is away keeps the posts that it had; one of which nothing was read yet has none for now.
+
     Raises:
-        ProviderFailed: a feed could not be read, for another reason than that there is none.
+        ProviderFailed: the list could not be read, for another reason than that there is none.
     """
     index = await _index(feed.location, documents)
     if index is None:
@@ -56,7 +59,7 @@ async def categorized(feed: Uncategorized, documents: Documents) -> Batch[Post]:
     slugs: dict[str, str] = {}
     for slug, category in islice(_slugs(listed.items), MAX_CATEGORIES):
         slugs[unquote(slug)] = category
-        members = await _read(urljoin(location, f"{slug}/index.xml"), documents)
+        members = await _members(urljoin(location, f"./{slug}/index.xml"), documents)  # a folder may be called `file:`
         for post in members.items if members else ():
             posts.setdefault(post.url, post)
             names.setdefault(post.url, []).append(category)
@@ -79,6 +82,14 @@ def _slugs(listed: Iterable[Post]) -> Iterable[tuple[str, str]]:
         slug = urlsplit(one.url).path.rstrip("/").rpartition("/")[2]
         if slug.strip("."):
             yield slug, one.title
+
+
+async def _members(location: str, documents: Documents) -> Batch[Post] | None:
+    """Return a category's posts: one feed that fails is no reason to do without all the others."""
+    try:
+        return await _read(location, documents)
+    except ProviderFailed:
+        return documents.known(location, read_feed)
 
 
 async def _read(location: str, documents: Documents) -> Batch[Post] | None:

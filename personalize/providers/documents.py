@@ -68,6 +68,12 @@ class Documents:
         value: T = held.value
         return value
 
+    def known(self, location: str, parse: Callable[[Document], T]) -> T | None:
+        """Return what a location's document was parsed as the last time; `None` if it was not, or long ago."""
+        held = self._held.get((location, parse))
+        value: T | None = held.value if held else None
+        return value
+
 
 def _read(document: Document, held: _Held | None, parse: Callable[[Document], object]) -> _Held:
     digest = _digest(document)

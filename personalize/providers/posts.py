@@ -13,7 +13,7 @@ from personalize.providers.batch import Batch
 from personalize.providers.categories import Uncategorized, categorized, is_uncategorized
 from personalize.providers.documents import Documents
 from personalize.providers.feed import read_feed
-from personalize.providers.fetch import Document, without_secrets
+from personalize.providers.fetch import Document, Refused, without_secrets
 from personalize.providers.jsonfeed import read_json_feed, read_own_posts
 from personalize.providers.links import api_link, feed_link, is_page
 from personalize.providers.poll import Polled
@@ -24,11 +24,16 @@ from personalize.telemetry.metrics import Metrics
 _JSON_FEED = "https://jsonfeed.org/version/1"
 
 
+_CLOSED = {401, 403, 404, 410}
+"""What an API answers that is not for everybody, or not there any more; pages go on naming it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A page, whose posts are in the feed that it links."""
+    """A page, whose posts are in WordPress's API that it names, else in the feed that it links."""
 
-    location: str
+    api: Api | None
+    feed: str | None
 
 
 def posts_from(
@@ -81,9 +86,19 @@ class PostsSource:
                 return await categorized(feed, self._documents), start
             case Api() as api:
                 return await self._read(WordPress(api, self._documents))
-            case Elsewhere(location) if follow:
-                return await self._read(location, follow=False)
+            case Elsewhere() as linked if follow:
+                return await self._follow(linked)
         raise ProviderFailed(f"{without_secrets(start)} is a page where a feed should be")
+
+    async def _follow(self, linked: Elsewhere) -> tuple[Batch[Post], str | WordPress]:
+        """Read what a page leads to: its feed if there is no API, or none for us."""
+        if linked.api is not None:
+            try:
+                return await self._read(WordPress(linked.api, self._documents))
+            except Refused as refused:
+                if linked.feed is None or refused.answer not in _CLOSED:
+                    raise
+        return await self._read(linked.feed or "", follow=False)
 
 
 def posts_in(document: Document) -> Batch[Post] | Uncategorized | Api | Elsewhere:
@@ -115,12 +130,11 @@ def _in_json(document: Document) -> Batch[Post] | Api:
     raise ProviderFailed(f"{document.shown} is neither a JSON Feed, nor a list of posts, nor WordPress's API")
 
 
-def _linked(document: Document) -> Api | Elsewhere:
-    if (api := api_link(document)) is not None:
-        return Api.at(api)
-    if (feed := feed_link(document)) is not None:
-        return Elsewhere(feed)
-    raise ProviderFailed(f"{document.shown} is a page that names neither a feed of its own nor WordPress's API")
+def _linked(document: Document) -> Elsewhere:
+    api, feed = api_link(document), feed_link(document)
+    if api is None and feed is None:
+        raise ProviderFailed(f"{document.shown} is a page that names neither a feed of its own nor WordPress's API")
+    return Elsewhere(Api.at(api) if api else None, feed)
 
 
 def _posts(batches: Sequence[Batch[Post]]) -> Posts:

@@ -74,11 +74,33 @@ async def test_a_category_without_a_feed_is_passed_over(site: Site) -> None:
     assert {category for post in (await read(site)).items for category in post.categories} == {"Größe"}
 
 
-@pytest.mark.parametrize("path", ["/categories/index.xml", "/categories/databases/index.xml"])
-async def test_a_feed_that_is_away_fails_the_whole(site: Site, path: str) -> None:
+async def test_a_list_that_is_away_fails_the_whole(site: Site) -> None:
     """Posts without their categories must not replace those that have them."""
-    with away(site, path), pytest.raises(ProviderFailed, match="answered 503"):
+    with away(site, "/categories/index.xml"), pytest.raises(ProviderFailed, match="answered 503"):
         await read(site)
+
+
+async def test_a_category_that_is_away_costs_no_other(site: Site) -> None:
+    """Before it was ever read, the posts are there without it; afterwards they keep it."""
+    feed = Uncategorized(read_feed(Document(f"{HOST}/index.xml", captured("hugo.rss"))), f"{HOST}/index.xml")
+    async with site.client() as client:
+        documents = Documents(client)
+        with away(site, "/categories/databases/index.xml"):
+            cold = await categorized(feed, documents)
+        whole = await categorized(feed, documents)
+        with away(site, "/categories/databases/index.xml"):
+            kept = await categorized(feed, documents)
+    assert {category for post in cold.items for category in post.categories} == {"Größe"}
+    assert len(cold.items) == 25
+    assert {category for post in whole.items for category in post.categories} == {"Größe", "Databases"}
+    assert kept == whole
+
+
+async def test_a_category_may_be_called_like_a_scheme(site: Site) -> None:
+    """Its feed is asked for where the others are: a list opens no file of this machine."""
+    site.answers["/categories/index.xml"] = rss(("Files", f"{HOST}/categories/file:/"), *BOTH)
+    await read(site)
+    assert "/categories/file:/index.xml" in site.asked
 
 
 async def test_a_list_does_not_choose_what_is_asked(site: Site) -> None:

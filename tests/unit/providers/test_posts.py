@@ -180,6 +180,29 @@ async def test_a_page_leads_to_its_feed() -> None:
     assert site.asked == ["/", "/feed", "/feed", "/feed"]
 
 
+NAMES_BOTH = (
+    b'<html><link rel="https://api.w.org/" href="/wp-json/">'
+    b'<link rel="alternate" type="application/rss+xml" href="/feed"></html>'
+)
+
+
+async def test_an_api_that_is_closed_leaves_the_feed() -> None:
+    """Pages go on naming it, and the feed is for everybody; what was found stays found."""
+    closed = httpx.Response(401, json={"code": "rest_not_logged_in"})
+    site = Site({"/": NAMES_BOTH, "/feed": rss(A), "/wp-json/wp/v2/posts": lambda _: closed})
+    _, posts, failures = await served(site, BLOG + "/", times=2)
+    assert (titles(posts), failures) == (["A"], [])
+    assert [path.partition("?")[0] for path in site.asked] == ["/", "/wp-json/wp/v2/posts", "/feed", "/feed"]
+
+
+async def test_an_api_that_is_away_is_no_reason_for_the_feed() -> None:
+    """It has more to tell, and comes back."""
+    site = Site({"/": NAMES_BOTH, "/feed": rss(A), "/wp-json/wp/v2/posts": httpx.Response(503)})
+    _, posts, failures = await served(site, BLOG + "/")
+    assert titles(posts) == []
+    assert "answered 503" in failures[0]
+
+
 async def test_a_file_of_wordpress_posts_is_not_its_api() -> None:
     """There is nobody to ask for the categories' names."""
     site = Site({"/posts.json": json.dumps([{"title": {"rendered": "A"}, "link": f"{BLOG}/a"}]).encode()})
