@@ -109,10 +109,10 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     console = _console(settings, desk, fragments, parts)
-    described = document(recipes, desk.rules, webhook=webhook is not None)
     operations = Operations(leaving, version("personalize"), parts.states)
     exposures = _exposures(settings, metrics)
     numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
+    described = document(recipes, desk.rules, webhook=webhook is not None, metrics=numbers is not None)
     table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
     app = Starlette(
         routes=table,

@@ -151,7 +151,7 @@ class Answers:
         async def watching(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # of an `HTTPStatus` the log would show the name
             await send(message)
 
         try:

@@ -44,24 +44,26 @@ SCHEMES = {
 }
 
 
-def document(recipes: Registry, rules: IdRules, *, webhook: bool = False) -> dict[str, Any]:
+def document(recipes: Registry, rules: IdRules, *, webhook: bool = False, metrics: bool = True) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service.
 
     Args:
         recipes: those that are loaded, one path each.
         rules: which ids may be asked about.
         webhook: whether Segment pushes changes.
+        metrics: whether they are shown here, and not at a port of their own.
     """
     schemas = Schemas()
     problem = schemas.of(Problem, owner=problems.OTHER)
     answers = {recipe.name: schemas.of(recipe.returns, owner=recipe.name) for recipe in recipes.values()}
     items = {f"/api/{name}": recipe_item(recipe, answers[name], rules) for name, recipe in recipes.items()}
     page = page_item(tuple(recipes.values()), tuple(answers.values()), rules)
+    others = {**changes.items(rules, webhook=webhook), **operations.items(metrics=metrics)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Personalize", "version": version("personalize"), "description": ABOUT},
         "tags": TAGS,
-        "paths": {**items, "/api/personalize": page, **changes.items(rules, webhook=webhook), **operations.items()},
+        "paths": {**items, "/api/personalize": page, **others},
         "components": {
             "schemas": schemas.components,
             "responses": problems.components(problem),

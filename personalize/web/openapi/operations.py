@@ -11,14 +11,15 @@ _STATUS = {
 }
 
 
-def items() -> dict[str, Any]:
+def items(*, metrics: bool) -> dict[str, Any]:
     """Return the path items of the operator's routes."""
     formats = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")}
+    shown = {"/metrics": _item("getMetrics", "Prometheus metrics of all processes", formats)} if metrics else {}
     return {
         "/livez": _item("isAlive", "Whether the process answers", _status("alive")),
         "/readyz": _item("isReady", "Whether traffic may come", _status("ready")),
         "/status": _item("getStatus", "How the dependencies are, in words", _object(_STATUS)),
-        "/metrics": _item("getMetrics", "Prometheus metrics of all processes", formats),
+        **shown,
     }
 
 

@@ -82,6 +82,7 @@ async def test_a_refusal_is_told(path: str, status: int, outcome: str | None, ap
         with lines() as told:
             assert (await client.get(path)).status_code == status
     assert [(one["status"], one.get("outcome")) for one in told] == [(status, outcome)]
+    assert [str(one["status"]) for one in told] == [repr(one["status"]) for one in told] == [str(status)]
     assert CANARY not in str(told)
 
 

@@ -54,6 +54,13 @@ def test_every_route_has_one_path(api: dict[str, Any]) -> None:
     assert len(operations) == len(set(operations))
 
 
+def test_metrics_of_another_port_are_not_described() -> None:
+    """Here they are not found."""
+    elsewhere = document(registry.load([KINDS]), IdRules(), metrics=False)
+    assert "/metrics" not in elsewhere["paths"]
+    assert "/status" in elsewhere["paths"]
+
+
 def test_the_shipped_recipes_are_described() -> None:
     """Posts with a time that is one, and a fragment for who asks for markup."""
     api = described("shipped")
