@@ -8,7 +8,8 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -72,7 +73,8 @@ def load(sources: Sequence[str]) -> Registry:
         RecipeLoadError: a source is not there, has no recipe, cannot be imported, or repeats a name.
     """
     places = {_path(source).resolve(): source for source in sources}  # `mine` and `./mine` are one
-    named = [recipe for source in places.values() for recipe in _recipes_of(source)]
+    executed = cache(_module_from)  # a file of a folder that is named as well is one, too
+    named = [recipe for source in places.values() for recipe in _recipes_of(source, executed)]
     return Registry([*named, *_installed()])
 
 
@@ -102,17 +104,17 @@ def _path(source: str) -> Path:
     return shipped_folder() if source == SHIPPED else Path(source)
 
 
-def _recipes_of(source: str) -> list[AnyRecipe]:
-    found = [recipe for module in _modules_of(source) for recipe in _declared_in(module)]
+def _recipes_of(source: str, executed: Callable[[Path], ModuleType]) -> list[AnyRecipe]:
+    found = [recipe for module in _modules_of(source, executed) for recipe in _declared_in(module)]
     if not found:
         raise RecipeLoadError(source, "no function there is decorated with @recipe")
     return found
 
 
-def _modules_of(source: str) -> Iterator[ModuleType]:
+def _modules_of(source: str, executed: Callable[[Path], ModuleType]) -> Iterator[ModuleType]:
     files, path = list(files_of([source])), Path(source)
     if files or path.is_dir():
-        yield from map(_module_from, files)
+        yield from (executed(file.resolve()) for file in files)  # as tracebacks will name it
     elif "/" in source or path.suffix == ".py":
         raise RecipeLoadError(source, "there is no such file or folder")
     else:
@@ -137,7 +139,6 @@ def _brought_by(point: EntryPoint) -> list[AnyRecipe]:
 
 def _module_from(file: Path) -> ModuleType:
     """Execute a file as a module of its own, so that a recipe needs neither a package nor an installation."""
-    file = file.resolve()  # as tracebacks will name it
     if file.suffix != ".py":
         raise RecipeLoadError(str(file), "a recipe's file is a Python module: name it *.py")
     name = f"personalize_recipe_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"

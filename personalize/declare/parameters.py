@@ -102,6 +102,7 @@ def _check_parameter(one: Parameter) -> None:
         raise TypeError(f"parameter {one.name!r} receives `{_written(received[0])}`: write that as its type")
     if isinstance(one.need, Trait):
         _check_type(one, one.type)
+        _check_fallback(one)
     if isinstance(one.need, Param):
         _check_param(one, one.need)
 
@@ -113,6 +114,15 @@ def _check_type(one: Parameter, hint: Any) -> None:  # noqa: ANN401 -- a type, w
         msgspec.json.Decoder(hint)
     except TypeError as error:
         raise TypeError(f"parameter {one.name!r}: {error}") from None
+
+
+def _check_fallback(one: Parameter) -> None:
+    """Refuse a default that is not of the type: the function would be called with it for whoever is not known."""
+    try:
+        msgspec.convert(one.default, one.type, from_attributes=True)
+    except msgspec.ValidationError as error:
+        mended = f"write `{_written(one.type)} | None`" if one.default is None else "give it one that is"
+        raise TypeError(f"the default of parameter {one.name!r} is not of its type: {mended} ({error})") from None
 
 
 def _check_param(one: Parameter, need: Param) -> None:

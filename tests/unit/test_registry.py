@@ -79,6 +79,12 @@ class TestSources:
         monkeypatch.chdir(tmp_path)
         assert [list(load([source])) for source in ("./mine", "mine", "mine/one.py", "./mine/one.py")] == [["one"]] * 4
 
+    def test_a_file_that_is_named_beside_its_folder_is_loaded_once(self, tmp_path: Path) -> None:
+        """It is no second recipe of that name."""
+        file = written(tmp_path / "one.py", declaring("one"))
+        for sources in ([str(tmp_path), file], [file, str(tmp_path)]):
+            assert list(load(sources)) == ["one"]
+
     def test_a_module_is_loaded_by_its_name(self, importable: Path) -> None:
         """A dotted one too."""
         written(importable / "company_recipes" / "blog.py", declaring("blog"))

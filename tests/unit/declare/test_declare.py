@@ -95,6 +95,8 @@ class TestRefusal:
             ("limit: Annotated[int, Param()] = None", "the default of parameter 'limit' breaks its own bounds"),
             ("limit: Annotated[str, Param(ge=1)] = ''", "parameter 'limit': Can only set `ge` on a numeric type"),
             ("where: Annotated[Posts, Trait('where')] = None", "parameter 'where': `Posts` is no type that JSON has"),
+            ("n: Annotated[int, Trait('n')] = None", "default of parameter 'n' is not of its type: write `int | None`"),
+            ("n: Annotated[int, Trait('n')] = 'five'", "is not of its type: give it one that is (Expected `int`, got"),
             ("tags: Annotated[list[str], Param()] = []", "str, int, float, bool, a Literal or optional"),
             ("day: Annotated[datetime | None, Param()] = None", "str, int, float, bool, a Literal or optional"),
             (
@@ -360,14 +362,20 @@ class TestBinding:
         assert (binding.found, binding.mismatched) == (False, ("age",))
 
     @pytest.mark.parametrize(
-        ("hint", "value"),
-        [(object, 5), (dict[str, object], {"city": ["Rome"]}), (Mapping[str, object] | None, {}), (list[object], [1])],
+        ("hint", "default", "value"),
+        [
+            (object, None, 5),
+            (dict[str, object], {"city": "Oslo"}, {"city": ["Rome"]}),
+            (Mapping[str, object] | None, None, {}),
+            (Mapping[str, object], MappingProxyType({}), {"city": 1}),
+            (list[object], [], [1]),
+        ],
     )
-    def test_a_trait_may_be_free_json(self, hint: Any, value: object) -> None:
+    def test_a_trait_may_be_free_json(self, hint: Any, default: object, value: object) -> None:
         """`object` stands for whatever JSON can say, as in an answer."""
 
         @recipe("mine")
-        def mine(where: Annotated[hint, Trait("where")] = None) -> object:
+        def mine(where: Annotated[hint, Trait("where")] = default) -> object:
             """Return it."""
             return where
 
