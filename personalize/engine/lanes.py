@@ -1,6 +1,7 @@
 """Lanes: the threads that recipes run in, a few for each, so that a slow recipe holds up nobody but itself."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,22 +24,34 @@ FAIR_SECONDS = 0.25
 WAITING_SECONDS = 1.0
 """What a call is then given beyond its time: one that has begun, and one that still waits for a thread."""
 
+AMPLE_SECONDS = 0.25
+"""Who had so much and was late is slow by itself: a recipe is not blamed for a caller who waits for less."""
+
+OVERRUNS = 3
+OFF_SECONDS = 5.0
+"""After so many calls in a row that were late with ample time, a recipe is not called for so long; the next call after
+that is a trial. A recipe that always is too slow would cost page after page all of its time."""
+
 
 class Lane(Generic[T]):
     """The threads of one recipe, made when they are first needed.
 
     A thread that is past its caller's deadline cannot be ended. While a lane has such a thread its recipe is refused at
-    once: more of the same would only make more pages wait. The threads are daemons, for neither may a recipe that never
-    returns keep the process from ending.
+    once: more of the same would only make more pages wait. One that keeps overrunning is off for a while. The threads
+    are daemons, for neither may a recipe that never returns keep the process from ending.
 
     Args:
         name: the recipe's.
         work: what a thread does with a call's arguments.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, name: str, work: Callable[[Any], T]) -> None:
+    def __init__(self, name: str, work: Callable[[Any], T], clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._work = work
+        self._clock = clock
+        self._overruns = 0
+        self._off_until = float("-inf")
         self._calls: SimpleQueue[tuple[Any, Future[T]] | None] = SimpleQueue()
         self._threads = 0
         self._under_way = 0
@@ -48,10 +61,12 @@ class Lane(Generic[T]):
         """Return what the work returns, by a time of the event loop's clock.
 
         Raises:
-            RecipeFailed: `overran` that time, or an earlier call did and is not back yet; else what the work raises.
+            RecipeFailed: `overran` that time, or earlier calls did, one that is not back yet or several in a row; else
+                what the work raises.
         """
-        if self._late:
+        if self._late or self._clock() < self._off_until:
             raise RecipeFailed("overran")
+        ample = until - asyncio.get_running_loop().time() >= AMPLE_SECONDS
         future = self._started(arguments)
         answer = asyncio.wrap_future(future)
         try:
@@ -60,9 +75,16 @@ class Lane(Generic[T]):
             answer.cancel()  # nothing to one that is there; one that had not even begun is not run any more
         if future.cancelled() or not future.done():
             if not future.done():
-                self._late.add(future)
+                self._is_late(future, ample=ample)
             raise RecipeFailed("overran")
+        self._overruns = 0
         return future.result()
+
+    def _is_late(self, future: "Future[T]", *, ample: bool) -> None:
+        self._late.add(future)
+        self._overruns += ample
+        if self._overruns >= OVERRUNS:
+            self._off_until = self._clock() + OFF_SECONDS
 
     async def _done(self, future: "Future[T]", answer: "asyncio.Future[T]", until: float) -> None:
         """Wait for an answer until a time, and for a while longer if we are too busy to have given the call its turn.

@@ -7,6 +7,7 @@ import venv
 from pathlib import Path
 
 import httpx
+import pytest
 
 from personalize.web.docs import FILES
 from tests.documents import ROOT
@@ -37,6 +38,7 @@ def install(folder: Path, *wheels: Path) -> Path:
     return python
 
 
+@pytest.mark.timeout(180)
 def test_an_installed_wheel_serves_the_shipped_recipes(client: httpx.Client, tmp_path: Path) -> None:
     """Built, installed into an environment of its own and run from another folder, it answers."""
     python = install(tmp_path / "venv", build(tmp_path / "dist"))
