@@ -2,6 +2,7 @@
 
 import builtins
 import keyword
+import shlex
 import sys
 from pathlib import Path
 from string import Template
@@ -57,13 +58,21 @@ def test_who_is_not_known_gets_the_defaults() -> None:
     assert not outcome.personalized
 ''')
 
+SETTINGS = (
+    "# So that pytest asks for no more than a recipe's test needs: the checkout's own settings are for its own tests.\n"
+)
+"""pytest's, of a folder in a checkout."""
+
 IMPORTED = {"event", "recipe", "run", "visitor"}
 """Names that the two files import, and that a recipe could have."""
+
+_OURS = 'name = "personalize"'
+"""The line by which a checkout's `pyproject.toml` is told from another project's."""
 
 NEXT = Template("""\
 Wrote $recipe and $test.
 
-Test it   $python -m pytest $test
+Test it   $python -m pytest $tested
 Serve it  $setting$command serve --sandbox --reload
 Ask it    curl 'http://127.0.0.1:8000/api/$name?$visitor'
 Look      $setting$command recipes run $name --user-id ada --sandbox
@@ -88,8 +97,10 @@ def new_recipe(
     folder.mkdir(parents=True, exist_ok=True)
     recipe.write_text(RECIPE.substitute(words), encoding="utf-8")
     test.write_text(TEST.substitute(words), encoding="utf-8")
-    told = {"recipe": recipe, "test": test, "visitor": SANDBOX_VISITOR, "setting": setting}
-    typer.echo(NEXT.substitute(told, name=name, python=_here("python"), command=_here("personalize")), nl=False)
+    _settle(folder)
+    told = {"recipe": recipe, "test": test, "tested": shlex.quote(str(test)), "visitor": SANDBOX_VISITOR}
+    programs = {"setting": setting, "python": _here("python"), "command": _here("personalize")}
+    typer.echo(NEXT.substitute(told, name=name, **programs), nl=False)
 
 
 def _check(name: str) -> None:
@@ -109,6 +120,15 @@ def _function(name: str) -> str:
     return f"{function}_" if hides else function
 
 
+def _settle(folder: Path) -> None:
+    """Keep the settings of a checkout's own tests from a folder in it: they ask for plugins that nobody else has."""
+    projects = (above / "pyproject.toml" for above in folder.resolve().parents)
+    nearest = next((one for one in projects if one.is_file()), None)
+    ours = nearest is not None and _OURS in nearest.read_text(encoding="utf-8").splitlines()
+    if ours and not (settings := folder / "pytest.ini").exists():
+        settings.write_text(SETTINGS, encoding="utf-8")
+
+
 def _setting(folder: Path) -> str:
     """Return the setting without which the folder's recipes are not served, to stand before a command."""
     sources = without_space().recipes
@@ -116,10 +136,10 @@ def _setting(folder: Path) -> str:
     if folder.resolve() in there:
         return ""
     named = str(folder) if folder.is_absolute() else f"./{folder}"
-    return f"PERSONALIZE_RECIPES={','.join(sources)},{named} "
+    return f"PERSONALIZE_RECIPES={shlex.quote(','.join([*sources, named]))} "
 
 
 def _here(program: str) -> str:
     """Return how a program of this environment is called from here."""
     path = Path(sys.executable).with_name(program)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -24,14 +25,15 @@ PROGRAMS = {".venv/bin/personalize": [PYTHON, "-m", "personalize"], ".venv/bin/p
 
 
 class Newcomer:
-    """Somebody who types a document's commands, one after the other, in an empty folder."""
+    """Somebody who types a document's commands, one after the other, in a checkout, of which the settings are there."""
 
     def __init__(self, folder: Path, client: httpx.Client, services: ExitStack) -> None:
         self.answers: list[httpx.Response] = []
         self._folder = folder
         self._client = client
         self._services = services
-        self._environment = {"PYTHONPATH": str(ROOT)}
+        # pytest alone, as in an environment that `make run` has set up: none of the plugins of our own tests.
+        self._environment = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         self._service = self._sandbox = ""
 
     def types(self, command: str) -> None:
@@ -69,10 +71,12 @@ class Newcomer:
 @pytest.fixture
 def newcomer(tmp_path: Path, client: httpx.Client) -> Iterator[Newcomer]:
     """Return a newcomer whose service ends with the test."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     with ExitStack() as services:
         yield Newcomer(tmp_path, client, services)
 
 
+@pytest.mark.timeout(180)
 def test_the_path_ends_with_a_new_recipe_that_answers(newcomer: Newcomer) -> None:
     """Every command of the document works where the one before it has left things, and the answer is as shown."""
     for example in examples(DOCUMENT):

@@ -149,6 +149,28 @@ class TestNew:
         elsewhere = invoked("new", "third", "--folder", str(tmp_path / "other"), RECIPES="./mine").stdout
         assert f"PERSONALIZE_RECIPES=./mine,{tmp_path}/other " in elsewhere
 
+    def test_a_folder_with_a_space_is_quoted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is shown is typed as it is."""
+        monkeypatch.chdir(tmp_path)
+        shown = invoked("new", "recently-seen", "--folder", "my own").stdout
+        assert " -m pytest 'my own/test_recently_seen.py'\n" in shown
+        assert "PERSONALIZE_RECIPES='shipped,./my own' " in shown
+
+    @pytest.mark.parametrize(("project", "written"), [("personalize", True), ("shop", False)])
+    def test_a_checkouts_settings_are_kept_from_the_test(self, tmp_path: Path, project: str, *, written: bool) -> None:
+        """They need plugins that nobody else has; another project's settings are its author's own."""
+        (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "{project}"\n')
+        invoked("new", "recently-seen", "--folder", str(tmp_path / "mine"))
+        assert (tmp_path / "mine" / "pytest.ini").exists() is written
+
+    def test_a_folders_own_settings_stay(self, tmp_path: Path) -> None:
+        """As everything does that is there already."""
+        (tmp_path / "pyproject.toml").write_text('[project]\nname = "personalize"\n')
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "pytest.ini").write_text("[pytest]\n")
+        invoked("new", "recently-seen", "--folder", str(tmp_path / "mine"))
+        assert (tmp_path / "mine" / "pytest.ini").read_text() == "[pytest]\n"
+
     @pytest.mark.parametrize("there", ["recently_seen.py", "test_recently_seen.py"])
     def test_nothing_is_overwritten(self, tmp_path: Path, there: str) -> None:
         """Neither the recipe nor its test; nor is the other one written then."""
