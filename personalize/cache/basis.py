@@ -2,37 +2,34 @@
 
 from dataclasses import dataclass
 
-from personalize.cache.memory import Entry, MemoryStore
+from personalize.cache.memory import Mark, MemoryStore
 from personalize.cache.store import SharedStore
 from personalize.model import SectionName
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Sections of one profile as they were in memory.
+    """Sections of one profile as they were in memory: their marks alone, for an answer lives longer than they may.
 
     Args:
-        memory: where they are.
         shared: says whether memory may be trusted without asking.
-        key: the profile's.
-        entries: its sections.
+        marks: those of its sections.
     """
 
-    memory: MemoryStore
     shared: SharedStore
-    key: str
-    entries: tuple[tuple[SectionName, Entry], ...]
+    marks: tuple[Mark, ...]
 
     def holds(self) -> bool:
         """Return whether none of them was written anew, forgotten or let go, or may have been somewhere else."""
-        for name, entry in self.entries:
-            if self.memory.peek(self.key, name) is not entry or not self.shared.trusts(entry.checked):
+        for mark in self.marks:
+            if not (mark.current and self.shared.trusts(mark.checked)):
                 return False
+            mark.used = True
         return True
 
 
 def remembered(memory: MemoryStore, shared: SharedStore, key: str, names: tuple[SectionName, ...]) -> Remembered | None:
     """Return these sections as they are in memory, if all of them are, and may be trusted."""
-    entries = tuple((name, entry) for name in names if (entry := memory.peek(key, name)) is not None)
-    basis = Remembered(memory, shared, key, entries)
-    return basis if len(entries) == len(names) and basis.holds() else None
+    marks = tuple(mark for name in names if (mark := memory.peek(key, name)) is not None)
+    basis = Remembered(shared, marks)
+    return basis if len(marks) == len(names) and basis.holds() else None

@@ -15,11 +15,14 @@ from personalize.telemetry.metrics import Metrics
 MAX_BYTES = 64 * 1024 * 1024
 """What the tier may take."""
 
-ENTRY_BYTES = 450
-"""What an entry takes beside its value, as measured: its key, its place in the tables and in the order of use."""
+ENTRY_BYTES = 510
+"""What an entry takes beside its value, as measured: its key, its mark, its place in tables and in the order of use."""
 
 MAX_DROPS = 65_536
 """Profiles whose being dropped is remembered one by one."""
+
+MAX_SPARED = 8
+"""How many entries that others rested on are spared in turn before one has to go all the same."""
 
 MAX_SAID_OF = 10_000
 """Profiles of which it is remembered until when changes are accounted for."""
@@ -37,6 +40,18 @@ class Kept:
     checked: float
 
 
+@dataclass(slots=True, eq=False)
+class Mark:
+    """What others may hold of an entry for as long as they like: its value goes when the tier lets go of it.
+
+    `current` says whether the tier still has just that; whoever rests on it says so by `used`.
+    """
+
+    checked: float
+    current: bool = True
+    used: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A section as it is kept, encoded; `until` is a time of the monotonic clock in seconds."""
@@ -45,6 +60,7 @@ class Entry:
     stamp: Stamp | None
     checked: float
     until: float
+    mark: Mark
 
 
 class MemoryStore:
@@ -78,21 +94,21 @@ class MemoryStore:
 
     def read(self, key: str, name: SectionName) -> Kept | None:
         """Return a section of a profile, if it is here."""
-        kept = self.peek(key, name)
+        kept = self._entry(key, name)
         if kept is None:
             return None
         return Kept(entry.decode(name, kept.value), kept.stamp, kept.checked)
 
-    def peek(self, key: str, name: SectionName) -> Entry | None:
-        """Return the very entry of a section: as long as it is the same one, nothing else was written."""
-        kept = self._entries.get((key, name))
-        return None if kept is None or kept.until <= self._clock() else kept
+    def peek(self, key: str, name: SectionName) -> Mark | None:
+        """Return the mark of a section that is here: it is current until something else is written, or nothing left."""
+        kept = self._entry(key, name)
+        return None if kept is None else kept.mark
 
     def write(self, key: str, name: SectionName, kept: Kept) -> None:
         """Keep one section, unless the profile was dropped after it was compared, or it is larger than the tier."""
         if kept.checked > self._dropped.get(key, self._dropped_before):
             until = self._clock() + self._keep
-            self._put(key, name, Entry(entry.encode(kept.section), kept.stamp, kept.checked, until))
+            self._put(key, name, Entry(entry.encode(kept.section), kept.stamp, kept.checked, until, Mark(kept.checked)))
 
     def discard(self, key: str, name: SectionName) -> None:
         """Let go of one section."""
@@ -120,10 +136,14 @@ class MemoryStore:
         if amended.outcome != "repeated":
             self.drop(key)
             for name, section in amended.record.sections.items():
-                self._put(key, name, replace(entries[name], value=entry.encode(section)))
+                self._put(key, name, _amended(entries[name], section))
             if amended.record.sections:
                 self._said[key] = amended.record.said
         return amended.outcome
+
+    def _entry(self, key: str, name: SectionName) -> Entry | None:
+        kept = self._entries.get((key, name))
+        return None if kept is None or kept.until <= self._clock() else kept
 
     def _put(self, key: str, name: SectionName, one: Entry) -> None:
         if _size(one) <= self._entries.maxsize:
@@ -133,17 +153,39 @@ class MemoryStore:
 
 
 class _Lru(LRUCache[tuple[str, SectionName], Entry]):
-    """Entries by how recently they were used; counts those that had to go."""
+    """Entries by how recently they were used; counts those that had to go, and marks whatever is not here any more."""
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         super().__init__(max_bytes, getsizeof=_size)
         self._metrics = metrics
 
+    def __setitem__(self, place: tuple[str, SectionName], one: Entry) -> None:
+        before = self.get(place)
+        super().__setitem__(place, one)
+        if before is not None:
+            before.mark.current = False
+        one.mark.current = True
+
+    def __delitem__(self, place: tuple[str, SectionName]) -> None:
+        self[place].mark.current = False
+        super().__delitem__(place)
+
     def popitem(self) -> tuple[tuple[str, SectionName], Entry]:
-        """Let the least recently used entry go."""
+        """Let the least recently used entry go; what only its mark was asked of was not looked at, and is spared."""
+        place, one = super().popitem()
+        for _ in range(MAX_SPARED):
+            if not one.mark.used:
+                break
+            one.mark.used = False
+            self[place] = one
+            place, one = super().popitem()
         self._metrics.memory_evictions.inc()
-        return super().popitem()
+        return place, one
 
 
 def _size(one: Entry) -> int:
     return ENTRY_BYTES + len(one.value)
+
+
+def _amended(one: Entry, section: AnySection) -> Entry:
+    return replace(one, value=entry.encode(section), mark=Mark(one.checked))

@@ -1,10 +1,16 @@
 """The in-process tier: it keeps what was used last, within its bytes, and not what was forgotten."""
 
+import gc
+from collections.abc import Callable
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from personalize.cache import entry, memory
-from personalize.cache.memory import ENTRY_BYTES, MAX_BYTES, Kept, MemoryStore
+from personalize.cache.amendment import Amended, Record
+from personalize.cache.basis import Remembered, remembered
+from personalize.cache.memory import ENTRY_BYTES, MAX_BYTES, Entry, Kept, MemoryStore
+from personalize.cache.store import Alone
 from personalize.model import Section, Traits
 from personalize.telemetry.metrics import Metrics
 
@@ -148,3 +154,86 @@ def test_more_drops_than_can_be_remembered_are_not_forgotten(monkeypatch: pytest
     store.add("e", checked=101.5)
     store.add("b", checked=101.5)
     assert store.has("a", "d", "e", "b") == [False, False, True, False]
+
+
+def basis(store: Store, key: str) -> Remembered:
+    """Return what an answer about a profile would rest on."""
+    found = remembered(store, Alone(), key, ("traits",))
+    assert found is not None
+    return found
+
+
+def test_what_answers_rest_on_does_not_keep_what_was_let_go() -> None:
+    """Many more answers are remembered than there is room for the profiles that they were made of."""
+    store = Store(2 * ONE)
+    before = _entries()
+    bases = []
+    for number in range(50):
+        store.add(str(number))
+        bases.append(basis(store, str(number)))
+    assert _entries() - before == 2
+    assert sum(one.holds() for one in bases) == 2
+
+
+def _entries() -> int:
+    gc.collect()
+    return sum(isinstance(one, Entry) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store: store.add("ada"),
+        lambda store: store.add("ada", section(4 * ONE)),
+        lambda store: store.drop("ada"),
+        lambda store: store.discard("ada", "traits"),
+        lambda store: store.amend("ada", lambda record: Amended(Record(record.sections, {}), "written")),
+        lambda store: store.amend("ada", lambda _: Amended(Record({}, {}), "invalidated")),
+        lambda store: [store.add(str(number)) for number in range(20)],
+    ],
+    ids=["written", "grown too large", "dropped", "discarded", "amended", "aged", "evicted"],
+)
+def test_an_answer_does_not_outlive_what_it_rests_on(change: Callable[[Store], object]) -> None:
+    """Whatever became of that; and what is there instead is another thing to rest on."""
+    store = Store(3 * ONE)
+    store.add("ada")
+    store.add("bob")
+    before = basis(store, "ada")
+    assert before.holds()
+    change(store)
+    assert not before.holds()
+    again = remembered(store, Alone(), "ada", ("traits",))
+    assert again is None or again.holds()
+
+
+def test_another_profile_is_another_matter() -> None:
+    """What becomes of it changes nothing here."""
+    store = Store()
+    store.add("ada")
+    store.add("bob")
+    before = basis(store, "ada")
+    store.add("bob")
+    store.drop("bob")
+    assert before.holds()
+
+
+def test_what_answers_rest_on_is_not_the_first_to_go() -> None:
+    """Though nobody reads it: they only look whether it is still there."""
+    store = Store(2 * ONE)
+    store.add("a")
+    rests = basis(store, "a")
+    for key in ("b", "c"):
+        store.add(key)
+        assert rests.holds()
+    assert store.has("a", "b", "c") == [True, False, True]
+    assert store.value("evictions_total") == 1
+
+
+def test_not_everything_can_be_spared() -> None:
+    """Where answers rest on all there is, the tier keeps to its bytes all the same."""
+    store = Store(12 * ONE)
+    for number in range(40):
+        store.add(str(number))
+        assert basis(store, str(number)).holds()
+    assert store.value("bytes") == 12 * ONE
+    assert store.value("evictions_total") == 28
