@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from personalize import sandbox
 from personalize.app.parts import Parts, assemble, load_recipes
@@ -57,6 +59,15 @@ Application: TypeAlias = Starlette
 """What the service is to those who run it."""
 
 Lifespan = Callable[[Application], AbstractAsyncContextManager[None]]
+
+
+class _Fronted(Starlette):
+    """Starlette, but that `front` comes before all of it, where there is one."""
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.front or super().__call__)(scope, receive, send)
 
 
 def create_app(
@@ -114,19 +125,22 @@ def create_app(
     numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
     described = document(recipes, desk.rules, webhook=webhook is not None, metrics=numbers is not None)
     table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
-    app = Starlette(
+    origins = Origins(settings.allowed_origins)
+    app = _Fronted(
         routes=table,
         middleware=[
-            *([] if exposures else [Middleware(ShortLane, answers=warm, traced=settings.traces_url is not None)]),
             Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
             *([Middleware(Exposed, tell=exposures.tell)] if exposures else []),
             Middleware(RequestIds),
-            Middleware(Cors, origins=Origins(settings.allowed_origins)),
+            Middleware(Cors, origins=origins),
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
         lifespan=_lifespan(parts, recipes, warm, webhook, exposures, Pulse(metrics, version=version("personalize"))),
     )
+    if exposures is None:
+        whole_way = partial(Starlette.__call__, app)
+        app.front = ShortLane(whole_way, warm, origins, traced=settings.traces_url is not None)
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
 

@@ -1,6 +1,6 @@
 """Origins: which pages' scripts may read answers (Fetch standard, CORS protocol)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Origins:
@@ -15,3 +15,6 @@ class Origins:
 
     def __contains__(self, origin: object) -> bool:
         return origin in self._allowed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._allowed)

@@ -6,15 +6,19 @@ certain it declines; then the request goes the whole way.
 """
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from personalize.trust.origins import Origins
+from personalize.web import responses
 from personalize.web.access_log import TRACEPARENT
-from personalize.web.warm import Asked, WarmAnswers
+from personalize.web.warm import Asked, Headers, WarmAnswers
 
 _PREFIX = "/api/"
-_DECLINED = frozenset({b"authorization", b"if-none-match", b"x-request-id"})
+_DECLINED = frozenset({b"authorization"})
 """Headers by which somebody is told something of their own."""
 
 
@@ -24,26 +28,29 @@ class ShortLane:
     Args:
         app: what answers the whole way.
         answers: those that it has given.
+        origins: whose pages may read answers: they are told so, and all others the same.
         traced: whether a trace that a request comes with is gone on with, and so has to be shown the whole way.
     """
 
-    def __init__(self, app: ASGIApp, answers: WarmAnswers, *, traced: bool = False) -> None:
+    def __init__(self, app: ASGIApp, answers: WarmAnswers, origins: Origins, *, traced: bool = False) -> None:
         self._app = app
         self._declined = _DECLINED | {TRACEPARENT} if traced else _DECLINED
         self._answers = answers
+        self._origins = frozenset(one.encode("latin-1") for one in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        asked = _asked(scope, self._declined) if scope["type"] == "http" else None
-        if asked is None:
+        told = _told(scope, self._declined) if scope["type"] == "http" else None
+        if told is None:
             await self._app(scope, receive, send)
             return
-        now = time.monotonic()
+        now, origin = time.monotonic(), told.get(b"origin")
+        asked = scope["path"], scope["query_string"], origin if origin in self._origins else None
         warm = self._answers.find(asked, now)
         if warm is None:
             await self._app(scope, receive, self._noting(asked, scope, send))
         else:
-            await self._answers.give(warm, send, now)
+            await self._answers.give(warm, told, send, now)
 
     def _noting(self, asked: Asked, scope: Scope, send: Send) -> Send:
         """Return a `send` that remembers a whole answer and what it rests on."""
@@ -53,26 +60,32 @@ class ShortLane:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = message
-            elif begun["status"] == HTTPStatus.OK:
-                self._answers.keep(asked, scope.get("state", {}), begun["headers"], message["body"])
+            elif (whole := _whole(begun, message, state := scope.get("state", {}))) is not None:
+                self._answers.keep(asked, state, *whole)
             await send(message)
 
         return noting
 
 
-def _asked(scope: Scope, declined: frozenset[bytes]) -> Asked | None:
-    """Return what a request asks, if nothing but its path, query and origin can make a difference."""
-    path: str = scope["path"]
-    if scope["method"] != "GET" or not path.startswith(_PREFIX):
+def _told(scope: Scope, declined: frozenset[bytes]) -> Mapping[bytes, bytes] | None:
+    """Return a request's headers, if nothing but its path, query and a few of these can make a difference.
+
+    One that stands there twice has to be understood as it is the whole way.
+    """
+    if scope["method"] != "GET" or not scope["path"].startswith(_PREFIX):
         return None
-    origin = None
-    for name, value in scope["headers"]:
-        if (
-            name in declined
-            or (name == b"origin" and origin is not None)
-            or (name == b"accept" and b"html" in value.lower())
-        ):
-            return None
-        if name == b"origin":
-            origin = value
-    return path, scope["query_string"], origin
+    told = dict(scope["headers"])
+    if len(told) < len(scope["headers"]) or not declined.isdisjoint(told):
+        return None
+    return None if b"html" in told.get(b"accept", b"").lower() else told
+
+
+def _whole(begun: Message, message: Message, state: Mapping[str, object]) -> tuple[Headers, bytes] | None:
+    """Return the headers and the body of an answer; where its caller had it already, those that it would have had."""
+    if begun["status"] == HTTPStatus.OK:
+        return begun["headers"], message["body"]
+    answer = state.get(responses.WHOLE)
+    if begun["status"] != HTTPStatus.NOT_MODIFIED or not isinstance(answer, Response):
+        return None
+    of_its_body = [one for one in answer.raw_headers if one[0].decode("latin-1") in responses.OF_A_BODY]
+    return [*of_its_body, *begun["headers"]], bytes(answer.body)

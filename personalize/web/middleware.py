@@ -21,6 +21,11 @@ EXPOSED = "ETag, X-Request-Id, Retry-After"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
+def harmless(request_id: str) -> bool:
+    """Return whether a caller's own id of a request may stand in logs and answers."""
+    return _REQUEST_ID.fullmatch(request_id) is not None
+
+
 class RequestIds:
     """Gives every request an id, the caller's own if it is harmless, and says it in the answer."""
 
@@ -33,7 +38,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         theirs = Headers(scope=scope).get("X-Request-Id", "")
-        request_id = theirs if _REQUEST_ID.fullmatch(theirs) else str(uuid.uuid4())
+        request_id = theirs if harmless(theirs) else str(uuid.uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
         await self._app(scope, receive, _adding(send, [("X-Request-Id", request_id)]))
 

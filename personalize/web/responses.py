@@ -25,6 +25,9 @@ FOR_ONE = {"CDN-Cache-Control": NO_STORE}
 OF_A_BODY = frozenset({"content-length", "content-type"})
 """Headers that a 304 has no use for."""
 
+WHOLE = "whole"
+"""Under which an answer is left in a request's state before it is known whether its caller has it already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -77,18 +80,22 @@ def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Reque
 
 
 def unless_known(response: Response, request: Request) -> Response:
-    """Return a response that has a validator, or that the one who asks has it already.
+    """Return a response that has a validator, or that the one who asks has it already."""
+    if request.method == "POST":  # its answer is not what its address stands for
+        return response
+    if not known_by(request.headers.get("If-None-Match", ""), response.headers["ETag"]):
+        return response
+    told = {name: value for name, value in response.headers.items() if name not in OF_A_BODY}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+
+
+def known_by(validators: str, etag: str) -> bool:
+    """Return whether an answer is among those that an `If-None-Match` names.
 
     Weak and strong ones are compared alike, for whatever compresses on the way makes them weak; `*` is any
     (RFC 9110, 13.1.2).
     """
-    if request.method == "POST":  # its answer is not what its address stands for
-        return response
-    known = {_opaque(one) for one in request.headers.get("If-None-Match", "").split(",")}
-    if known.isdisjoint({_opaque(response.headers["ETag"]), "*"}):
-        return response
-    told = {name: value for name, value in response.headers.items() if name not in OF_A_BODY}
-    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+    return not {_opaque(one) for one in validators.split(",")}.isdisjoint({_opaque(etag), "*"})
 
 
 def prefers_html(request: Request) -> bool:
@@ -137,6 +144,7 @@ def _kept(outcome: Outcome, kept: Kept) -> dict[str, str]:
 def _conditional(response: Response, request: Request) -> Response:
     """Return a response with its validator, or that the one who asks has it already."""
     response.headers["ETag"] = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
+    request.state.whole = response
     return unless_known(response, request)
 
 

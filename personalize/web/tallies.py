@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from personalize.engine import Outcome
 from personalize.model import SectionName
-from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.metrics import Metrics, bucket_of, no_times
 
 FLUSH_SECONDS = 0.5
 """After which answers of the lane are in the metrics."""
@@ -16,29 +16,33 @@ FLUSH_SECONDS = 0.5
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Tally:
-    """The answers of one kind that are not in the metrics yet, by the seconds that each took.
+    """The answers of one kind that are not in the metrics yet: how many took how long, and what all took.
 
-    `recipes` and `sections` are those of one answer, with their provenance.
+    `recipes` and `sections` are those of one answer, with their provenance; `known` are the answers whose callers had
+    them already.
     """
 
     label: str
     route: str
     recipes: tuple[tuple[str, str], ...]
     sections: frozenset[tuple[SectionName, str]]
-    seconds: list[float] = field(default_factory=list)
+    answers: int = 0
+    known: int = 0
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=no_times)
 
     def flush(self, metrics: Metrics) -> None:
         """Count them as those are that go the whole way."""
-        seconds, self.seconds = self.seconds, []
-        metrics.http_responses.labels(self.route, "200").inc(len(seconds))
+        for status, answers in (("200", self.answers - self.known), ("304", self.known)):
+            if answers:
+                metrics.http_responses.labels(self.route, status).inc(answers)
         for recipe, provenance in self.recipes:
-            metrics.requests.labels(recipe, provenance).inc(len(seconds))
+            metrics.requests.labels(recipe, provenance).inc(self.answers)
         for name, provenance in self.sections:
-            metrics.cache_reads.labels(name, "memory").inc(len(seconds))
-            metrics.sections.labels(name, provenance).inc(len(seconds))
-        observe = metrics.request_seconds.labels(self.label).observe
-        for one in seconds:
-            observe(one)
+            metrics.cache_reads.labels(name, "memory").inc(self.answers)
+            metrics.sections.labels(name, provenance).inc(self.answers)
+        metrics.request_seconds.labels(self.label).add(self.buckets, self.seconds)
+        self.answers, self.known, self.seconds, self.buckets = 0, 0, 0.0, no_times()
 
 
 class Tallies:
@@ -62,11 +66,14 @@ class Tallies:
             tally = self._kinds[label, recipes] = Tally(label, route, recipes, sections)
         return tally
 
-    def count(self, tally: Tally, seconds: float) -> None:
+    def count(self, tally: Tally, seconds: float, *, known: bool) -> None:
         """Count one answer."""
-        if not tally.seconds:
+        if not tally.answers:
             self._pending.append(tally)
-        tally.seconds.append(seconds)
+        tally.answers += 1
+        tally.known += known
+        tally.seconds += seconds
+        tally.buckets[bucket_of(seconds)] += 1
 
     def flush(self) -> None:
         """Tell the metrics."""

@@ -2,16 +2,20 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import count
 from typing import Any, TypeAlias
 
 from starlette.types import Send
 
 from personalize.engine import Outcome
 from personalize.ports import Basis
+from personalize.web import responses
 from personalize.web.access_log import ANSWERED, AccessLog, Line
+from personalize.web.middleware import harmless
 from personalize.web.tallies import Tallies, Tally
 
 GIVEN = "given"
@@ -27,9 +31,11 @@ _OWN = frozenset({b"cache-control", b"x-request-id"})
 """Headers that differ from one answer to the next."""
 
 Asked: TypeAlias = tuple[str, bytes, bytes | None]
-"""A path, a query string and an origin."""
+"""A path, a query string, and the origin if its pages may read answers: all others are told the same."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+_OK, _NOT_MODIFIED = HTTPStatus.OK.value, HTTPStatus.NOT_MODIFIED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,14 @@ class Given:
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """What was sent but for what differs each time, shared by `users` answers: whoever is told the same."""
+    """What was sent but for what differs each time, shared by `users` answers: whoever is told the same.
+
+    `told` is its validator and the origin, `known` the headers for whoever has it already.
+    """
 
     told: tuple[bytes, bytes | None]
     headers: Headers
+    known: Headers
     body: bytes
     users: int = 0
 
@@ -57,6 +67,13 @@ class Sent:
     def size(self) -> int:
         """Bytes."""
         return ANSWER_BYTES + len(self.body)
+
+    def known_by(self, validators: bytes | None) -> bool:
+        """Return whether these, of an `If-None-Match`, are of somebody who has it already."""
+        etag = self.told[0]
+        return validators is not None and (
+            validators == etag or responses.known_by(validators.decode("latin-1"), etag.decode("latin-1"))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,7 @@ class Warm:
 
 
 class WarmAnswers:
-    """The answers that were given last, bounded in bytes: the oldest go first, and come back with their next request.
+    """The answers that were given last, bounded in bytes: those go first that nobody has asked for the longest.
 
     Args:
         tallies: count them when they are given again.
@@ -96,29 +113,35 @@ class WarmAnswers:
         self._access_log = access_log
         self._browser_ttl = browser_ttl
         self._max_bytes = max_bytes
-        self._answers: dict[Asked, Warm] = {}
+        self._answers: OrderedDict[Asked, Warm] = OrderedDict()
         self._sent: dict[tuple[bytes, bytes | None], Sent] = {}
         self._bytes = 0
+        self._ages: dict[int, tuple[bytes, bytes]] = {}
+        self._ids = _ids()
 
     def find(self, asked: Asked, now: float) -> Warm | None:
         """Return an answer that still holds at a time of the monotonic clock."""
         warm = self._answers.get(asked)
-        if warm is None or warm.holds(now):
+        if warm is None:
+            return None
+        if warm.holds(now):
+            self._answers.move_to_end(asked)
             return warm
         self._drop(asked)
         return None
 
     def keep(self, asked: Asked, state: Mapping[str, Any], headers: Headers, body: bytes) -> None:
-        """Remember what was sent, if a handler has left in a request's state what it rests on."""
+        """Remember what was sent, if it has a validator, and a handler has left in the state what it rests on."""
         given: Given | None = state.get(GIVEN)
-        if given is None:
+        etag = dict(headers).get(b"etag")
+        if given is None or etag is None:
             return
         bases = tuple(one.basis for one in given.outcomes if one.basis is not None)
         if len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
             return
         if asked in self._answers:
             self._drop(asked)
-        sent = self._shared((dict(headers).get(b"etag", b""), asked[2]), headers, body)
+        sent = self._shared((etag, asked[2]), headers, body)
         until = time.monotonic() + min(one.fresh_for for one in given.outcomes)
         tally = self.tallies.of(given.label, given.route, given.outcomes)
         self._answers[asked] = Warm(sent, bases, until, tally, self._line(given, state))
@@ -132,17 +155,34 @@ class WarmAnswers:
         self._sent.clear()
         self._bytes = 0
 
-    async def give(self, warm: Warm, send: Send, now: float) -> None:
-        """Send an answer again: as old as it is by now, and with an id of its own."""
-        age = b"private, max-age=%d" % min(self._browser_ttl, warm.until - now)
-        request_id = os.urandom(16).hex()
-        own = ((b"cache-control", age), (b"x-request-id", request_id.encode()))
-        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*warm.sent.headers, *own]})
-        await send({"type": "http.response.body", "body": warm.sent.body})
+    async def give(self, warm: Warm, told: Mapping[bytes, bytes], send: Send, now: float) -> None:
+        """Send an answer again, to whoever told these headers: as old as it is by now, and with an id of its own.
+
+        Whoever has it already is told just that.
+        """
+        sent, request_id = warm.sent, self._request_id(told.get(b"x-request-id"))
+        own = self._age(int(min(self._browser_ttl, warm.until - now))), (b"x-request-id", request_id)
+        known = sent.known_by(told.get(b"if-none-match"))
+        status, headers = (_NOT_MODIFIED, sent.known) if known else (_OK, sent.headers)
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, *own]})
+        await send({"type": "http.response.body", "body": b"" if known else sent.body})
         seconds = time.monotonic() - now
-        self.tallies.count(warm.tally, seconds)
+        self.tallies.count(warm.tally, seconds, known=known)
         if warm.line is not None:
-            self._access_log.tell(warm.line, request_id, seconds)
+            self._access_log.tell(replace(warm.line, status=status), request_id.decode(), seconds)
+
+    def _request_id(self, theirs: bytes | None) -> bytes:
+        """Return the caller's own id if it is harmless, else a new one."""
+        if theirs is not None and harmless(theirs.decode("latin-1")):
+            return theirs
+        return next(self._ids)
+
+    def _age(self, seconds: int) -> tuple[bytes, bytes]:
+        """Return how long an answer may be kept, as a header; there are as many as a browser may keep seconds."""
+        header = self._ages.get(seconds)
+        if header is None:
+            header = self._ages[seconds] = (b"cache-control", b"private, max-age=%d" % seconds)
+        return header
 
     def _line(self, given: Given, state: Mapping[str, Any]) -> Line | None:
         """Return what will be logged of an answer, if anything may be."""
@@ -154,7 +194,9 @@ class WarmAnswers:
         """Return what is sent to all who are told the same, as its validator says."""
         sent = self._sent.get(told)
         if sent is None:
-            sent = self._sent[told] = Sent(told, [one for one in headers if one[0] not in _OWN], body)
+            alike = [one for one in headers if one[0] not in _OWN]
+            known = [one for one in alike if one[0].decode("latin-1") not in responses.OF_A_BODY]
+            sent = self._sent[told] = Sent(told, alike, known, body)
             self._bytes += sent.size
         sent.users += 1
         return sent
@@ -170,3 +212,10 @@ class WarmAnswers:
 
 def _size(asked: Asked) -> int:
     return ANSWER_BYTES + len(asked[1]) + len(asked[2] or b"")
+
+
+def _ids() -> Iterator[bytes]:
+    """Yield ids that no other process yields: one draw for all of them, for each draw is a call of the system."""
+    drawn = os.urandom(12).hex().encode()
+    for number in count():
+        yield b"%s%08x" % (drawn, number)

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Metric
 
-from personalize.telemetry.metrics import LATENCY_BUCKETS, Metrics
+from personalize.telemetry.metrics import LATENCY_BUCKETS, Metrics, bucket_of, no_times
 
 LABELS = {
     "personalize_requests": {"recipe", "outcome"},
@@ -106,3 +106,22 @@ def test_latency_is_read_at_the_deadlines() -> None:
     """The share of answers within 300 ms and 800 ms is a bucket's edge, not an estimate."""
     assert {0.3, 0.8} < {*LATENCY_BUCKETS}
     assert [*LATENCY_BUCKETS] == sorted({*LATENCY_BUCKETS})
+
+
+def test_times_added_together_count_as_those_added_one_by_one() -> None:
+    """On the edges of buckets, between them and beyond the last one; adding nothing changes nothing."""
+    seconds = [0.0, *LATENCY_BUCKETS, 0.0007, 0.0007, 0.4, 9.0]
+    one_by_one, together = (Metrics(CollectorRegistry()) for _ in range(2))
+    buckets = no_times()
+    for one in seconds:
+        one_by_one.request_seconds.labels("mine").observe(one)
+        buckets[bucket_of(one)] += 1
+    together.request_seconds.labels("mine").add(buckets, sum(seconds))
+    together.request_seconds.labels("mine").add(no_times(), 0.0)
+    assert _told(together) == _told(one_by_one)
+
+
+def _told(metrics: Metrics) -> dict[str, float]:
+    """Return the buckets and the sum of what is counted, not since when."""
+    samples = [one for family in metrics.request_seconds.collect() for one in family.samples]
+    return {f"{one.name} {one.labels}": round(one.value, 9) for one in samples if not one.name.endswith("_created")}

@@ -16,6 +16,7 @@ from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pseudonym import Pseudonyms
 from personalize.testing import RecordingProfileApi
 from personalize.testing.services import client_of
+from personalize.trust.origins import Origins
 from personalize.web.access_log import AccessLog
 from personalize.web.lane import ShortLane
 from personalize.web.tallies import Tallies
@@ -47,6 +48,7 @@ class Whole:
     fresh_for: float = 300.0
     status: int = 200
     asked: int = 0
+    own: tuple[tuple[bytes, bytes], ...] = (ETAG,)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
@@ -61,7 +63,7 @@ class Whole:
             basis=self.basis,
         )
         scope.setdefault("state", {})[GIVEN] = Given("mine", "/api/{recipe}", [outcome])
-        headers = [JSON_TYPE, ETAG, (b"cache-control", b"private, max-age=60"), (b"x-request-id", b"first")]
+        headers = [JSON_TYPE, *self.own, (b"cache-control", b"private, max-age=60"), (b"x-request-id", b"first")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"1"})
 
@@ -73,13 +75,17 @@ class Lane:
         self.whole = whole
         self.metrics = Metrics(CollectorRegistry())
         self.answers = WarmAnswers(Tallies(self.metrics), AccessLog(0.0, Pseudonyms(b"k")), browser_ttl=60, **bounds)
-        self._transport = httpx.ASGITransport(ShortLane(whole, self.answers))
+        self._transport = httpx.ASGITransport(ShortLane(whole, self.answers, Origins([ORIGIN])))
 
     async def ask(self, path: str = ADA, method: str = "GET", **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=self._transport, base_url="http://service.test", headers={}) as client:
             return await client.request(
                 method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
             )
+
+    async def ask_with(self, headers: list[tuple[str, str]]) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self._transport, base_url="http://service.test") as client:
+            return await client.get(ADA, headers=headers)
 
     async def ask_twice(self, path: str = ADA, **headers: str) -> int:
         """Return how often the application was asked by two requests."""
@@ -107,8 +113,6 @@ async def test_an_answer_is_sent_again() -> None:
     "headers",
     [
         {"authorization": "Bearer key"},
-        {"if_none_match": 'W/"1"'},
-        {"x_request_id": "mine"},
         {"accept": "text/html"},
         {"accept": "Text/HTML"},
     ],
@@ -150,12 +154,54 @@ async def test_another_question_has_another_answer(other: str) -> None:
     assert lane.whole.asked == 2
 
 
-async def test_another_origin_has_another_answer() -> None:
-    """Since who may read it stands in its headers."""
+async def test_an_origin_that_may_read_answers_has_its_own() -> None:
+    """Since that stands in its headers; all others are told the same, for anybody may make up as many as he likes."""
     lane = Lane(Whole())
     assert await lane.ask_twice() == 1
     assert await lane.ask_twice(origin=ORIGIN) == 1
-    assert await lane.ask_twice(origin="https://other.example.com") == 1
+    assert await lane.ask_twice(origin="https://other.example.com") == 0
+    assert await lane.ask_twice(origin="https://" + 3 * ANSWER_BYTES * "a") == 0
+
+
+async def test_who_has_an_answer_already_is_told_so() -> None:
+    """By the lane too, as every browser asks that was here before: without its body, and counted as what it is."""
+    lane = Lane(Whole())
+    first = await lane.ask()
+    async with lane.answers.tallies.flushing():
+        for known in ('W/"1"', '"1"', '"0", W/"1"', "*"):
+            again = await lane.ask(if_none_match=known)
+            assert (again.status_code, again.content) == (304, b"")
+            assert set(again.headers) == set(first.headers) - {"content-type", "content-length"}
+        other = await lane.ask(if_none_match='W/"2"')
+        assert (other.status_code, other.content) == (200, first.content)
+    assert lane.whole.asked == 1
+    assert lane.count("http_responses_total", route="/api/{recipe}", status="304") == 4
+    assert lane.count("http_responses_total", route="/api/{recipe}", status="200") == 1
+    assert lane.count("requests_total", recipe="mine", outcome="fresh") == 5
+
+
+@pytest.mark.parametrize(("theirs", "taken"), [("abc-123", True), ("not one", False), ("a" * 65, False), ("", False)])
+async def test_an_id_of_a_request_is_passed_on_if_it_is_harmless(theirs: str, taken: bool) -> None:  # noqa: FBT001 -- a column
+    """Whatever comes in front of the service may have given it one."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice() == 1
+    answer = await lane.ask(x_request_id=theirs)
+    assert lane.whole.asked == 1
+    assert (answer.headers["X-Request-Id"] == theirs) is taken
+
+
+async def test_a_header_that_stands_twice_goes_the_whole_way() -> None:
+    """There it is decided which of them counts."""
+    lane = Lane(Whole())
+    assert await lane.ask_twice() == 1
+    for _ in range(2):
+        await lane.ask_with([("If-None-Match", 'W/"1"'), ("If-None-Match", 'W/"2"')])
+    assert lane.whole.asked == 3
+
+
+async def test_what_has_no_validator_is_not_kept() -> None:
+    """It is by that that all who are told the same share one answer."""
+    assert await Lane(Whole(own=())).ask_twice() == 2
 
 
 async def test_other_methods_and_other_routes_are_none_of_its_business() -> None:
@@ -186,11 +232,15 @@ async def test_the_oldest_answers_go_first() -> None:
     assert lane.whole.asked == 4
 
 
-async def test_what_an_origin_takes_counts() -> None:
-    """Anybody may send a long one."""
-    lane = Lane(Whole(), max_bytes=3 * ANSWER_BYTES)
-    assert await lane.ask_twice() == 1
-    assert await lane.ask_twice(origin="https://" + 3 * ANSWER_BYTES * "a") == 2
+async def test_what_is_asked_often_stays() -> None:
+    """It is not the one kept first that goes, but the one that was not asked for the longest."""
+    zero, one, two = (f"/api/mine?user_id={number}" for number in range(3))
+    lane = Lane(Whole(), max_bytes=2 * (ANSWER_BYTES + len("user_id=0")) + ANSWER_BYTES + len("1"))
+    for path in (zero, one, zero, two, zero):
+        await lane.ask(path)
+    assert lane.whole.asked == 3
+    await lane.ask(one)
+    assert lane.whole.asked == 4
 
 
 async def test_an_answer_that_there_is_no_room_for_is_not_kept() -> None:
@@ -220,6 +270,8 @@ async def test_what_is_sent_again_is_counted() -> None:
     assert lane.count("http_responses_total", route="/api/{recipe}", status="200") == 3
     assert lane.count("cache_reads_total", section="traits", tier="memory") == 3
     assert lane.count("sections_total", section="traits", outcome="fresh") == 3
+    assert lane.count("request_seconds_bucket", recipe="mine", le="+Inf") == 3
+    assert 0 < lane.count("request_seconds_sum", recipe="mine") < 60
 
 
 async def test_a_real_answer_comes_by_the_lane() -> None:
@@ -230,6 +282,25 @@ async def test_a_real_answer_comes_by_the_lane() -> None:
         assert len({one.content for one in answers}) == 1
         assert 'personalized":true' in answers[0].text
         assert await _looked_up(client) == 2
+
+
+async def test_a_browser_that_comes_back_warms_the_lane_too() -> None:
+    """What it is not sent, since it has it, is sent to whoever comes next; both are told the same as the whole way."""
+    api = RecordingProfileApi({"user_id:ada": {"traits": {"favorite_blog_category": "tea"}}})
+    async with client_of(create_app(settings_of(), transport=api.transport)) as client:
+        first = await client.get(ADA, headers={"Origin": ORIGIN})
+        back = {"Origin": ORIGIN, "If-None-Match": first.headers["ETag"], "X-Request-Id": "mine"}
+        known = [await client.get(ADA, headers=back) for _ in range(4)]
+        again = await client.get(ADA, headers={"Origin": ORIGIN})
+        assert await _looked_up(client) == 2
+    assert {(one.status_code, one.content, one.headers["X-Request-Id"]) for one in known} == {(304, b"", "mine")}
+    assert len({frozenset(_lasting(one)) for one in known}) == 1
+    assert (again.content, _lasting(again)) == (first.content, _lasting(first))
+
+
+def _lasting(answer: httpx.Response) -> set[tuple[str, str]]:
+    """Return the headers that are the same each time."""
+    return {one for one in answer.headers.items() if one[0] not in {"x-request-id", "cache-control"}}
 
 
 async def _looked_up(client: httpx.AsyncClient) -> int:
