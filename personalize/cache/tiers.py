@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from personalize.cache import entry
 from personalize.cache.basis import remembered
@@ -81,7 +81,10 @@ class Tiers:
         unsure = {name: spec for name, spec in specs.items() if name not in found}
         if unsure:
             comparison = await self._lookups.look_up(key, unsure)
-            found |= {name: replace(one, stamp=comparison.stamp) for name, one in comparison.found.items()}
+            stamp = comparison.stamp
+            found |= {
+                name: Found(one.section, one.tier, one.judgement, stamp) for name, one in comparison.found.items()
+            }
         for name, one in found.items():
             self._metrics.cache_reads.labels(name, one.tier).inc()
         return found

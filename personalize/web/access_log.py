@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from random import random as chance
 
@@ -93,11 +93,13 @@ class AccessLog:
         return self._share > 0
 
     def line(self, method: str, route: str, status: int, answered: Answered | None, refusal: str | None) -> Line:
-        """Return what there is to say of an answer."""
+        """Return what there is to say of an answer; of a sound one little, where no line is written of those."""
         if answered is None:
             return Line(method, route, status, refusal)
-        outcome = refusal or answered.outcome
-        return Line(method, route, status, outcome, answered.tier, self._hashed(answered.visitor))
+        line = Line(method, route, status, refusal or answered.outcome)
+        if line.sound and not self.looks_at_sound:
+            return line
+        return replace(line, tier=answered.tier, visitor=self._hashed(answered.visitor))
 
     def tell(self, line: Line, request_id: str, seconds: float) -> None:
         """Write a line, if it is wanted; `all` is all, and of others alike beyond a number only the count is told."""

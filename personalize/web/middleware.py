@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -113,12 +113,11 @@ class LastLine:
 
 def _adding(send: Send, headers: Iterable[tuple[str, str]]) -> Send:
     """Return a `send` that adds headers when an answer begins."""
+    added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
     async def adding(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answered = MutableHeaders(scope=message)
-            for name, value in headers:
-                answered.append(name, value)
+            message["headers"] = [*message.get("headers", ()), *added]
         await send(message)
 
     return adding

@@ -165,6 +165,14 @@ def test_an_outage_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(told) == logs.LINES_ALIKE + 2
 
 
+def test_of_sound_answers_nothing_is_made_ready_where_none_is_told() -> None:
+    """Nobody is hashed for a line that is never written; for all others everything is."""
+    answered = Answered(Visitor(user_id="ada"), [])
+    log = AccessLog(0.0, Pseudonyms(b"k"))
+    assert log.line("GET", "/api/{recipe}", 200, answered, None).visitor is None
+    assert log.line("GET", "/api/{recipe}", 403, answered, "proof_required").visitor is not None
+
+
 def test_all_is_all() -> None:
     """Who wants every line gets every line, however alike they are."""
     log = AccessLog(1.0, Pseudonyms(b"k"))
