@@ -31,7 +31,7 @@ check: .venv/dev.stamp ## Check format, lint, types, layers, dependencies and de
 	@$(BIN)/python -m tests.audit
 	@echo "make check: all is well"
 
-bench: .venv/dev.stamp ## Measure the service beside its limit and its alternatives, some ten minutes; ARGS=--quick to try
+bench: .venv/dev.stamp ## Measure the service beside its limit and its alternatives, some ten minutes; ARGS=--quick to try, JSON in artefacts/
 	@command -v wrk >/dev/null || { echo "The load comes from wrk: install it (the package wrk on Debian)."; exit 1; }
 	@$(BIN)/python -m tests.bench $(ARGS)
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import cold, day, growth, memory, pooled, shared, start, warm
+from tests.bench import cold, day, document, growth, memory, pooled, shared, start, warm
 from tests.bench.rows import Row, table
 from tests.bench.scale import QUICK, Scale
 
@@ -45,7 +45,10 @@ def machine() -> dict[str, str]:
 def main(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Only see whether everything runs.")] = False,
-    out: Annotated[Path | None, typer.Option(help="A file for the table as JSON.")] = None,
+    out: Annotated[Path, typer.Option(help="A file for the table as JSON.")] = Path("artefacts/bench.json"),
+    told: Annotated[
+        Path | None, typer.Option("--markdown", help="A document that gets the table, between its two marks.")
+    ] = None,
 ) -> None:
     """Measure the service, and end with 1 where it is not as good as it has to be."""
     console = Console(width=150)
@@ -56,8 +59,10 @@ def main(
             done.append(row)
             status.update(f"Measured {len(done)}: {row.work}, beside {row.beside}")
     console.print(table(done))
-    if out:
-        out.write_text(json.dumps({"machine": machine(), "rows": [row.told for row in done]}, indent=2))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps({"machine": machine(), "rows": [row.told for row in done]}, indent=2))
+    if told:
+        told.write_text(document.measured(told.read_text(), machine(), done))
     raise typer.Exit(0 if quick or all(row.holds for row in done) else 1)
 
 

@@ -72,7 +72,7 @@ class Segment:
 def rows(scale: Scale) -> Iterator[Row]:
     """Yield a row for each number of replicas."""
     pages = [*_day(random.Random(3), visits=scale.visits)]
-    ideal = _ideal(pages)
+    ideal = ideal_calls(pages)
     with redises.server() as redis:
         for replicas in REPLICAS:
             redis.client.flushall()
@@ -95,7 +95,8 @@ def _day(chance: random.Random, visits: int) -> list[tuple[float, int]]:
     return sorted(pages)
 
 
-def _ideal(pages: Sequence[tuple[float, int]]) -> int:
+def ideal_calls(pages: Sequence[tuple[float, int]]) -> int:
+    """Return how often Segment is asked by pages of visitors, in order, if everybody knows all that was read before."""
     read: dict[tuple[int, SectionName], float] = {}
     calls = 0
     for now, who in pages:

@@ -1,10 +1,14 @@
 -- One request of each visitor, made before the clock starts, and then no more.
--- Arguments: how many visitors there are, and a path that ends in `anonymous_id=`.
+-- Arguments: how many visitors there are, a path that ends in `anonymous_id=`, and headers.
 
 local requests, turn = {}, 0
 
 function init(arguments)
-  local headers = { ["Host"] = "127.0.0.1", ["Origin"] = "https://blog.example.com" }
+  local headers = {}
+  for number = 3, #arguments do
+    local name, value = arguments[number]:match("^([%w-]+): (.*)$")
+    headers[name] = value
+  end
   for number = 1, tonumber(arguments[1]) do
     requests[number] = wrk.format("GET", string.format("%s%08x-0000-4000-8000-000000000000", arguments[2], number), headers)
   end

@@ -33,9 +33,14 @@ class Row:
         return self.result >= self.bound if self.sense == ">=" else self.result <= self.bound
 
     @property
+    def reached(self) -> bool:
+        """Whether it is even as good as it should be."""
+        return self.result >= self.aim if self.sense == ">=" else self.result <= self.aim
+
+    @property
     def told(self) -> dict[str, Any]:
         """The row as JSON."""
-        return {**asdict(self), "holds": self.holds}
+        return {**asdict(self), "holds": self.holds, "reached": self.reached}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,20 @@ def table(rows: Iterable[Row]) -> Table:
     shown = Table("work", "beside", "ours", "theirs", "", "is", "has to be", "aim", "")
     for row in rows:
         numbers = (f"{row.ours:,.4g}{row.unit}", f"{row.theirs:,.4g}{row.unit}", row.judged, f"{row.result:.2f}")
-        verdict = "[green]ok[/]" if row.holds else "[red]not so[/]"
+        verdict = "[red]not so[/]" if not row.holds else "[green]aim[/]" if row.reached else "[green]ok[/]"
         shown.add_row(row.work, row.beside, *numbers, f"{row.sense} {row.bound:g}", f"{row.aim:g}", verdict)
     return shown
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """Return rows as a document has them: what is judged, and whether it reached the bound and the aim."""
+    lines = ["| work | beside | ours | theirs | is | has to be | aim |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        numbers = (f"{row.ours:,.4g}{row.unit}", f"{row.theirs:,.4g}{row.unit}", f"{row.result:,.4g} ({row.judged})")
+        wanted = (_said(row.sense, row.bound, held=row.holds), _said(row.sense, row.aim, held=row.reached))
+        lines.append(f"| {' | '.join((row.work, row.beside, *numbers, *wanted))} |")
+    return "\n".join(lines)
+
+
+def _said(sense: str, wanted: float, *, held: bool) -> str:
+    return f"{'≥' if sense == '>=' else '≤'} {wanted:,.4g}: {'yes' if held else 'no'}"

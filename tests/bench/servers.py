@@ -1,6 +1,7 @@
 """Servers of a comparison, each a process on the same core; only one is under load at a time."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,24 @@ from tests.processes import PYTHON, running, wait_for_port, wait_for_urls
 
 CORE = 0
 ORIGIN = "https://blog.example.com"
+BROWSER = {
+    "Host": "127.0.0.1",
+    "Connection": "keep-alive",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36",
+    "sec-ch-ua": '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+    "sec-ch-ua-mobile": "?0",
+    "sec-ch-ua-platform": '"Linux"',
+    "Accept": "*/*",
+    "Origin": ORIGIN,
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Dest": "empty",
+    "Referer": f"{ORIGIN}/",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-GB,en;q=0.9",
+}
+"""What a browser sends with a script's request to another origin."""
+
 KEY = "fake-key-of-a-benchmark"
 PATHS = ("/api/recommended-posts?anonymous_id=", "/api/last-viewed-not-purchased?anonymous_id=")
 """The shipped recipes that a browser may ask without a token."""
@@ -81,20 +100,31 @@ def rival(name: str, **environment: str) -> Iterator[str]:
         yield url
 
 
-def answer_of(url: str, folder: Path) -> Path:
-    """Write what a server answers to somebody, headers and all, for a rival that is to send the same bytes."""
-    answer = httpx.get(f"{url}{PATHS[0]}{SOMEBODY}", headers={"Origin": ORIGIN}, trust_env=False)
-    answer.raise_for_status()
-    headers = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
-    file = folder / "answer.json"
-    file.write_text(json.dumps({"body": answer.text, "headers": headers}))
+def answers_of(url: str, folder: Path) -> Path:
+    """Write what a server answers to somebody by each path, headers and all, for rivals that send the same bytes."""
+    told = {}
+    for path in PATHS:
+        answer = httpx.get(f"{url}{path}{SOMEBODY}", headers=BROWSER, trust_env=False)
+        answer.raise_for_status()
+        headers = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
+        told[path.partition("?")[0]] = {"body": answer.text, "headers": headers}
+    file = folder / "answers.json"
+    file.write_text(json.dumps(told))
     return file
+
+
+def metric(url: str, name: str, **labels: str) -> float:
+    """Return what a service counts under a name with these labels, and any others."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
+    found = (one for one in lines if re.match(rf"personalize_{name}[{{ ]", one))
+    return sum(float(one.rsplit(" ", 1)[1]) for one in found if all(label in one for label in wanted))
 
 
 @contextmanager
 def _asgi(app: str, environment: Mapping[str, str], *, core: int | None) -> Iterator[str]:
     port = free_port()
-    quiet = ["--log-level", "warning", "--no-access-log", "--no-server-header"]
+    quiet = ["--log-level", "warning", "--no-access-log", "--no-server-header", "--no-proxy-headers"]
     command = [*_pinned(core), PYTHON, "-m", "uvicorn", app, "--port", str(port), *quiet]
     with running(command, environment=environment):
         wait_for_port(port)

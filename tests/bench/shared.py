@@ -25,7 +25,9 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
 
         def ours() -> float:
             with servers.service(upstream, posts, named) as url:
-                return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief, trial=scale.trial).a_second
+                ran = wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief, trial=scale.trial)
+                _came_from_redis(url, ran.answers, trial=scale.trial)
+                return ran.a_second
 
         def theirs() -> float:
             with servers.rival("redis_get", BENCH_REDIS=redis.url) as url:
@@ -44,3 +46,13 @@ def _keep(redis: Server, answer: bytes, visitors: int) -> None:
     """Keep an answer for each visitor, for the alternative."""
     told = {f"answer:{number:08x}-0000-4000-8000-000000000000": answer for number in range(1, visitors + 1)}
     redis.client.mset(told)
+
+
+def _came_from_redis(url: str, answers: int, *, trial: bool) -> None:
+    """Make sure that it is reads of Redis that were measured, none of which failed; few are enough in a trial."""
+    read = servers.metric(url, "cache_reads_total", tier="redis")
+    failed = servers.metric(url, "redis_failures_total") + servers.metric(url, "redis_skipped_total")
+    if (failed or read < answers) and not trial:
+        raise RuntimeError(f"of {answers} answers {read:g} came from Redis, and {failed:g} operations of it failed")
+    if not read:
+        raise RuntimeError("no answer came from Redis")

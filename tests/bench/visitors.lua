@@ -1,7 +1,7 @@
--- Requests of varied visitors, some of whom come often (Zipf's law), made before the clock starts.
--- Arguments: how many visitors there are, and the paths that each asks in turn, each ending in `anonymous_id=`.
+-- Requests of varied visitors, some of whom come often (Zipf's law), drawn before the clock starts.
+-- Arguments: how many visitors there are, the paths that each asks in turn, each ending in `anonymous_id=`, and headers.
 
-local requests, turn = {}, 0
+local visitors, heads, tails, turn = {}, {}, {}, 0
 
 local function crowd(size)
   local sum, upto = 0, {}
@@ -23,18 +23,24 @@ end
 
 function init(arguments)
   math.randomseed(7)
-  local size, paths = tonumber(arguments[1]), { unpack(arguments, 2) }
+  local size, paths, headers = tonumber(arguments[1]), {}, {}
+  for number = 2, #arguments do
+    local name, value = arguments[number]:match("^([%w-]+): (.*)$")
+    if name then headers[name] = value else paths[#paths + 1] = arguments[number] end
+  end
   local upto, sum = crowd(size)
-  local headers = { ["Host"] = "127.0.0.1", ["Origin"] = "https://blog.example.com" }
-  for number = 1, math.min(5 * size, 50000) do
-    local who = string.format("%08x-0000-4000-8000-000000000000", pick(upto, sum))
-    requests[number] = wrk.format("GET", paths[number % #paths + 1] .. who, headers)
+  for number, path in ipairs(paths) do
+    heads[number], tails[number] = wrk.format("GET", path .. "WHO", headers):match("^(.-)WHO(.*)$")
+  end
+  for number = 1, 5 * size do
+    visitors[number] = string.format("%08x-0000-4000-8000-000000000000", pick(upto, sum))
   end
 end
 
 function request()
-  turn = turn % #requests + 1
-  return requests[turn]
+  turn = turn % #visitors + 1
+  local path = turn % #heads + 1
+  return heads[path] .. visitors[turn] .. tails[path]
 end
 
 function done(summary)

@@ -35,7 +35,7 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
     with servers.upstream() as upstream, servers.service(upstream, posts) as ours:
         wrk.load(ours, PATHS, visitors=scale.visitors, seconds=scale.warm_up)
         environment = {
-            "BENCH_ANSWER": str(servers.answer_of(ours, folder)),
+            "BENCH_ANSWERS": str(servers.answers_of(ours, folder)),
             "BENCH_UPSTREAM": upstream,
             "BENCH_POSTS": str(posts),
         }

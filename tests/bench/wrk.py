@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.servers import BROWSER
+
 OFTEN = Path(__file__).with_name("visitors.lua")
 ONCE = Path(__file__).with_name("each.lua")
 CORE = 1
@@ -57,9 +59,14 @@ def once(
 def _ran(script: Path, url: str, arguments: Sequence[str], seconds: int, connections: int) -> Ran:
     pinned = ["taskset", "--cpu-list", str(CORE)] if shutil.which("taskset") else []
     wrk = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command = [*pinned, *wrk, "--script", str(script), url, "--", *arguments]
+    command = [*pinned, *wrk, "--script", str(script), url, "--", *arguments, *_headers()]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SPARE_SECONDS)
     told = json.loads(ran.stdout.splitlines()[-1])
     if told["failed"]:
         raise RuntimeError(f"{told['failed']} of {told['requests']} requests to {url} failed")
     return Ran(told["requests"], told["requests"] / told["microseconds"] * 1e6)
+
+
+def _headers() -> list[str]:
+    """Return what is sent with each request, as the scripts take it."""
+    return [f"{name}: {value}" for name, value in BROWSER.items()]

@@ -1,4 +1,4 @@
-"""The least that uvicorn can do: these bytes to everybody (ASGI). What they are, files named in the environment say."""
+"""The least that uvicorn can do: the same bytes to everybody, by path (ASGI); a file says which."""
 
 import json
 import os
@@ -8,9 +8,11 @@ from typing import Any
 
 Message = Mapping[str, Any]
 
-_answer = json.loads(Path(os.environ["BENCH_ANSWER"]).read_text())
-BODY: bytes = _answer["body"].encode()
-HEADERS = [(name.encode(), value.encode()) for name, value in _answer["headers"]]
+ANSWERS = {
+    path: (one["body"].encode(), [(name.encode(), value.encode()) for name, value in one["headers"]])
+    for path, one in json.loads(Path(os.environ["BENCH_ANSWERS"]).read_text()).items()
+}
+"""The body and the headers of each path."""
 
 
 async def app(
@@ -22,5 +24,6 @@ async def app(
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
         return
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": BODY})
+    body, headers = ANSWERS[scope["path"]]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
