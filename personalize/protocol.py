@@ -6,14 +6,10 @@ request.
 """
 
 import asyncio
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Literal, cast
 
 import httptools
-import msgspec
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -28,8 +24,11 @@ from personalize.errors import (
     TooSlow,
     UrlTooLong,
 )
+from personalize.framing import announced
+from personalize.refusals import refusal
 from personalize.telemetry import logs
-from personalize.web.responses import NO_STORE, PROBLEM_JSON, PROTECTED, Problem
+from personalize.trust.origins import Origins
+from personalize.web.middleware import marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class Bounds:
 
 
 USUAL = Bounds()
+NOBODY = Origins(())
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -74,6 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         app_state: the lifespan's.
         _loop: uvicorn's, for its tests.
         bounds: what a client may send.
+        origins: whose pages may read what they are told.
     """
 
     def __init__(
@@ -84,9 +85,11 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         bounds: Bounds,
+        origins: Origins = NOBODY,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = bounds
+        self._origins = origins
         self._phase: Literal["between", "head", "body"] = "between"
         self._begun = False
         """Whether a message began in the bytes that are being read."""
@@ -95,6 +98,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._refused = False
+        self._url_too_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for a request; where there are too many connections, in place of the one that has rested longest."""
@@ -134,14 +138,15 @@ class BoundedProtocol(HttpToolsProtocol):
             raise Overloaded("There are too many requests on this connection.")
         super().on_message_begin()
         self._stop_waiting()
-        self._phase, self._begun = "head", True
+        self._phase, self._begun, self._url_too_long = "head", True, False
         self._headers = self._header_bytes = self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the URL."""
+        """Take a part of the URL; of one that is too long the headers are heard still, which say who may know."""
         super().on_url(url)
-        if len(self.url) > self._bounds.url:
-            raise UrlTooLong(f"The URL is longer than {_kib(self._bounds.url)}.")
+        self._url_too_long = len(self.url) > self._bounds.url
+        if len(self.url) > self._bounds.head:
+            raise self._head_too_large()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; count a trailer, and let nobody hear of it.
@@ -151,14 +156,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._headers += 1
         self._header_bytes += len(name) + len(value) + len(": \r\n")
         if self._headers > self._bounds.headers or self._header_bytes > self._bounds.header_bytes:
-            raise self._headers_too_large()
+            raise self._head_too_large()
         if self._phase == "head":
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Let the application hear of the request, unless a body is announced that is too large."""
-        length = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
-        if length > self._bounds.body:
+        """Let the application hear of the request, unless its head alone says that it is beyond the bounds."""
+        if self._url_too_long:
+            raise self._head_too_large()
+        version, upgrade = self.parser.get_http_version(), self.parser.should_upgrade()
+        if announced(self.headers, version, upgrade=upgrade) > self._bounds.body:
             raise self._body_too_large()
         super().on_headers_complete()
         self._phase = "body"
@@ -204,12 +211,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._feed(data)
         self._received = 0 if self._begun else self._received + len(data)
         if self._phase == "head" and self._received > self._bounds.head:
-            raise self._headers_too_large()
+            raise self._head_too_large()
         if self._phase == "body" and self._received > self._bounds.framed_body:
             raise self._body_too_large()
 
     def _feed(self, data: bytes) -> None:
-        """Feed the parser; it stops after a request for another protocol, which is answered as if it had not asked."""
+        """Feed the parser; it stops after a request for another protocol, which is answered as if it had not asked.
+
+        It stops behind the head: such a request has no body, see `announced`.
+        """
         while data:
             try:
                 self.parser.feed_data(data)
@@ -276,32 +286,22 @@ class BoundedProtocol(HttpToolsProtocol):
     def _close_after(self, error: PersonalizeError | None) -> None:
         """Answer, and close when the client has seen it, or had time to: what is closed at once it may never see."""
         if error is not None:
-            self.transport.write(b"".join(self._answer(error)))
+            default = [(name.decode(), value.decode()) for name, value in self.server_state.default_headers]
+            self.transport.write(refusal(error, [*default, *self._marks()]))
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._timer = self.loop.call_later(self._bounds.linger, self.transport.close)
 
-    def _answer(self, error: PersonalizeError) -> Iterator[bytes]:
-        status, request_id = HTTPStatus(error.status), str(uuid.uuid4())
-        body = Problem("about:blank", status.phrase, status, str(error), error.code, request_id)
-        encoded = msgspec.json.encode(body)
-        headers = {
-            **{name.decode(): value.decode() for name, value in self.server_state.default_headers},
-            **PROTECTED,
-            "Cache-Control": NO_STORE,
-            "Connection": "close",
-            "Content-Length": str(len(encoded)),
-            "Content-Type": PROBLEM_JSON,
-            "Vary": "Origin",
-            "X-Request-Id": request_id,
-            **({"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}),
-        }
-        yield f"HTTP/1.1 {status} {status.phrase}\r\n".encode()
-        yield from (f"{name}: {value}\r\n".encode() for name, value in headers.items())
-        yield b"\r\n" + encoded
+    def _marks(self) -> list[tuple[str, str]]:
+        """Return what lets the page read a refusal, as it may read an answer: as far as its head is known."""
+        known = self.headers if self._phase != "between" else []
+        origin = next((value.decode("latin-1") for name, value in known if name == b"origin"), None)
+        return marks(self._origins, origin)
 
-    def _headers_too_large(self) -> HeadersTooLarge:
+    def _head_too_large(self) -> PersonalizeError:
+        if self._url_too_long:
+            return UrlTooLong(f"The URL is longer than {_kib(self._bounds.url)}.")
         most = f"{self._bounds.headers} headers and {_kib(self._bounds.header_bytes)}"
         return HeadersTooLarge(f"There are more than {most} of headers.")
 

@@ -21,12 +21,13 @@ from personalize import supervision
 from personalize.app import Application, create_app, create_metrics_app, load_recipes
 from personalize.draining import DrainingServer, QuietServer
 from personalize.errors import ConfigurationError
-from personalize.protocol import USUAL, BoundedProtocol, Bounds
+from personalize.protocol import NOBODY, USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
 from personalize.reloading import Reloading, edits, hangups
 from personalize.settings import Settings, renewed
 from personalize.telemetry import exposition, logs, tracing
 from personalize.telemetry.metrics import Metrics
+from personalize.trust.origins import Origins
 
 ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
@@ -85,6 +86,7 @@ class Service:
         self._settings = settings
         self._workers = workers
         self._bounds = bounds
+        self._origins = Origins(settings.allowed_origins)
         self._leaving = threading.Event()
         # With several workers each makes its own application, and this one has told what is wrong.
         self._replica = _Replica(settings, self._leaving)
@@ -116,11 +118,11 @@ class Service:
 
     def _alone(self, listener: socket.socket, bounds: Bounds, *, reload: bool) -> None:
         app, delay = self._replica.reloading(edited=reload), self._settings.drain_delay
-        DrainingServer(_config(app, bounds, drain_delay=delay), self._leaving, delay).run([listener])
+        DrainingServer(_config(app, bounds, self._origins, drain_delay=delay), self._leaving, delay).run([listener])
 
     def _together(self, listener: socket.socket, bounds: Bounds, directory: Path) -> None:
         make, delay = partial(_replicated, self._settings, directory), self._settings.drain_delay
-        config = _config(make, bounds, factory=True, workers=self._workers, drain_delay=delay)
+        config = _config(make, bounds, self._origins, factory=True, workers=self._workers, drain_delay=delay)
         supervision.Workers(config, listener, directory, delay=delay).run()
 
     def _shown(self, directory: Path | None) -> exposition.Exposition:
@@ -211,15 +213,17 @@ def _fitting(bounds: Bounds) -> Bounds:
 def _config(
     app: ASGIApp | Callable[..., ASGIApp],
     bounds: Bounds | None = None,
+    origins: Origins = NOBODY,
     *,
     factory: bool = False,
     workers: int = 1,
     drain_delay: float = 0.0,
 ) -> uvicorn.Config:
+    bounded = partial(BoundedProtocol, bounds=bounds or USUAL, origins=origins)
     return uvicorn.Config(
         app,
         # It is only ever called, and travels to the workers.
-        http="auto" if bounds is None else cast("type[asyncio.Protocol]", partial(BoundedProtocol, bounds=bounds)),
+        http="auto" if bounds is None else cast("type[asyncio.Protocol]", bounded),
         factory=factory,
         workers=workers,
         lifespan="on",

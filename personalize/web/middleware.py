@@ -57,10 +57,7 @@ class Cors:
             return
         headers = Headers(scope=scope)
         origin = headers.get("Origin")
-        marks = [("Vary", "Origin")]
-        if origin is not None and origin in self._origins:
-            marks += [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED)]
-        marked = _adding(send, marks)
+        marked = _adding(send, marks(self._origins, origin))
         if scope["method"] == "OPTIONS" and origin is not None and "Access-Control-Request-Method" in headers:
             await self._preflight(Request(scope), allowed=origin in self._origins)(scope, receive, marked)
         else:
@@ -81,6 +78,14 @@ class Cors:
                 "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
             },
         )
+
+
+def marks(origins: Origins, origin: str | None) -> list[tuple[str, str]]:
+    """Return the headers that let a page of an origin read an answer, if it may; others are told that answers vary."""
+    varies = [("Vary", "Origin")]
+    if origin is None or origin not in origins:
+        return varies
+    return [*varies, ("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED)]
 
 
 class LastLine:

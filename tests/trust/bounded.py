@@ -2,9 +2,25 @@
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from personalize import server, settings
 from personalize.protocol import Bounds
+from tests.doubles import ORIGIN, environment
+from tests.processes import PYTHON, Running, running, wait_for_urls, wait_until
+
+
+@contextmanager
+def serving(bounds: Mapping[str, float], workers: int = 1, shell: str = "") -> Iterator[tuple[str, Running]]:
+    """Run a service with these bounds, started by a shell that has done something before, until the body is done."""
+    command = [PYTHON, "-m", __name__, str(workers), json.dumps(bounds)]
+    if shell:
+        command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
+    with running(command, environment=environment(ALLOWED_ORIGINS=ORIGIN, DRAIN_DELAY="0s")) as run:
+        [url] = wait_for_urls(run, 1)
+        wait_until(lambda: run.output.count("service_started") >= workers, f"{workers} workers in {run.lines!r}")
+        yield url, run
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.conftest import free_port, real_part
 from tests.processes import ended, wait_for_port
@@ -45,6 +46,37 @@ that was meant for somebody before.
 """
 
 
+UPGRADING = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/bodies;
+    proxy_temp_path {folder}/temporary;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream service {{
+        server {address};
+        keepalive 4;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://service;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+        }}
+    }}
+}}
+"""
+"""As documentation shows a proxy that lets WebSockets through, with connections that are kept."""
+
+
 @contextmanager
 def caching(upstream: str, folder: Path, *, key: str = "$scheme$proxy_host$request_uri") -> Iterator[str]:
     """Run a caching nginx in front of a service, and return its URL.
@@ -54,9 +86,22 @@ def caching(upstream: str, folder: Path, *, key: str = "$scheme$proxy_host$reque
         folder: keeps all that nginx writes.
         key: what nginx takes for the same question, in its own variables; left out, its default, the whole URL.
     """
+    with _running(CONFIGURATION, folder, upstream=upstream, key=key) as url:
+        yield url
+
+
+@contextmanager
+def upgrading(upstream: str, folder: Path) -> Iterator[str]:
+    """Run an nginx in front of a service that passes offers of other protocols on, and return its URL."""
+    with _running(UPGRADING, folder, address=urlsplit(upstream).netloc) as url:
+        yield url
+
+
+@contextmanager
+def _running(configuration: str, folder: Path, **named: str) -> Iterator[str]:
     program, port = real_part("nginx"), free_port()
     file = folder / "nginx.conf"
-    file.write_text(CONFIGURATION.format(folder=folder, port=port, upstream=upstream, key=key))
+    file.write_text(configuration.format(folder=folder, port=port, **named))
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen([program, "-c", str(file), "-e", str(folder / "error.log")], stdout=log, stderr=log)
     with ended(process):

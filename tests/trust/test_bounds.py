@@ -1,41 +1,40 @@
 """What a client may send, how much and how slowly: shown with raw sockets against real processes."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.doubles import ORIGIN, environment
 from tests.faults import vitals
-from tests.processes import PYTHON, Running, running, wait_for_urls, wait_until
-from tests.trust import bounded
+from tests.processes import wait_until
+from tests.trust.bounded import serving
+from tests.trust.nginx import upgrading
 from tests.trust.wire import Answer, exchange, wire
 
+USUAL: Mapping[str, float] = {}
+"""The bounds that everybody has."""
+
 QUICK = {"receive": 0.5, "linger": 0.2}
-"""Bounds under which nobody has to wait for long."""
+"""Bounds under which nobody has to wait for long to be told that they were too slow."""
 
 MEBIBYTE = 1024 * 1024
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
 PAGE = b"POST /api/personalize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
-@contextmanager
-def serving(bounds: Mapping[str, float], workers: int = 1, shell: str = "") -> Iterator[tuple[str, Running]]:
-    """Run a service with these bounds, started by a shell that has done something before, until the body is done."""
-    command = [PYTHON, "-m", bounded.__name__, str(workers), json.dumps(bounds)]
-    if shell:
-        command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
-    with running(command, environment=environment(ALLOWED_ORIGINS=ORIGIN)) as run:
-        [url] = wait_for_urls(run, 1)
-        wait_until(lambda: run.output.count("service_started") >= workers, f"{workers} workers in {run.lines!r}")
-        yield url, run
+@pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])
+def service(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of a service with the usual bounds."""
+    with serving(USUAL, request.param) as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])
-def service(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return the URL of a service with the usual bounds, but for the times."""
+def impatient(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of a service that waits for half a second."""
     with serving(QUICK, request.param) as (url, _):
         yield url
 
@@ -69,13 +68,19 @@ def lives(url: str) -> bool:
         (LIVEZ + b"a: " + b"b" * 17 * 1024 + b"\r\n\r\n", 431, "headers_too_large"),
         (LIVEZ + b"a: " + b"b" * 5 * MEBIBYTE + b"\r\n\r\n", 431, "headers_too_large"),
         (LIVEZ + b"b" * 5 * MEBIBYTE, 431, "headers_too_large"),
-        (PAGE + b"Content-Length: 104857600\r\n\r\n" + b" " * 100 * MEBIBYTE, 413, "body_too_large"),
         (LIVEZ + b"Content-Length: 104857600\r\n\r\n", 413, "body_too_large"),
         (PAGE + b"Content-Length: 65537\r\nConnection: close\r\n\r\n" + b" " * 65537, 413, "body_too_large"),
         (PAGE + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}", 400, "malformed_request"),
         (PAGE + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400, "malformed_request"),
         (PAGE + b"Content-Length: 99999999999999999999\r\n\r\n", 400, "malformed_request"),
         (b"GET /livez HTTP/1.1\r\nno header\r\n\r\n", 400, "malformed_request"),
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400, "malformed_request"),
+        (LIVEZ + b"Host: b\r\n\r\n", 400, "malformed_request"),
+        (b"GET /livez HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400, "malformed_request"),
+        (PAGE + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "malformed_request"),
+        (PAGE + b"Transfer-Encoding: identity\r\n\r\n", 400, "malformed_request"),
+        (PAGE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "malformed_request"),
+        (PAGE.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n", 400, "malformed_request"),
         (b"GET /l\xc3\xa4nge HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed_request"),
         (b"CONNECT example.com:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed_request"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed_request"),
@@ -86,6 +91,16 @@ def lives(url: str) -> bool:
 def test_what_is_beyond_the_bounds_is_refused(service: str, request_: bytes, status: int, code: str) -> None:
     """With a problem that says what it was, also while its bytes are still pouring in; others are answered."""
     assert is_problem(exchange(service, request_), status, code)
+    assert lives(service)
+
+
+def test_a_body_that_is_announced_too_large_is_refused_while_it_pours_in(service: str) -> None:
+    """Whoever sends it hears so in the end, whatever of it is still under way."""
+    with wire(service) as one:
+        one.send(PAGE + b"Content-Length: 104857600\r\n\r\n")
+        for _ in range(100):
+            one.send(b" " * MEBIBYTE)
+        assert is_problem(one.answer(), 413, "body_too_large")
     assert lives(service)
 
 
@@ -154,21 +169,21 @@ def test_a_body_in_chunks_is_bounded(service: str) -> None:
         PAGE + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
     ],
 )
-def test_who_does_not_finish_a_request_is_told_so(service: str, begun: bytes) -> None:
+def test_who_does_not_finish_a_request_is_told_so(impatient: str, begun: bytes) -> None:
     """And is not waited for any longer, after a first request as before it."""
-    assert is_problem(exchange(service, begun), 408, "too_slow")
-    with wire(service) as one:
+    assert is_problem(exchange(impatient, begun), 408, "too_slow")
+    with wire(impatient) as one:
         assert one.send(LIVEZ + b"\r\n").answer().status == 200
         assert is_problem(one.send(begun).answer(), 408, "too_slow")
         assert one.ended()
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n"])
-def test_who_asks_nothing_is_not_waited_for(service: str, nothing: bytes) -> None:
+def test_who_asks_nothing_is_not_waited_for(impatient: str, nothing: bytes) -> None:
     """There is nothing to answer."""
-    with wire(service) as one:
+    with wire(impatient) as one:
         assert one.send(nothing).ended()
-    with wire(service) as one:
+    with wire(impatient) as one:
         assert one.send(LIVEZ + b"\r\n").answer().status == 200
         assert not nothing or one.send(nothing).ended()
 
@@ -192,6 +207,54 @@ def test_a_request_for_another_protocol_is_answered_in_this_one(service: str) ->
         one.send(offer + LIVEZ + b"\r\n")
         assert [one.answer().status, one.answer().status] == [200, 200]
         assert one.send(LIVEZ + b"\r\n").answer().status == 200
+
+
+SECRET_REQUEST = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
+OFFER = b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize("line", [b"GET /livez HTTP/1.1\r\n", b"POST /api/personalize HTTP/1.1\r\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: %d\r\n\r\n%s" % (len(SECRET_REQUEST), SECRET_REQUEST),
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(SECRET_REQUEST), SECRET_REQUEST),
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SECRET_REQUEST,
+    ],
+    ids=["length", "chunks", "nothing"],
+)
+def test_no_request_hides_in_the_body_of_an_offer(service: str, line: bytes, body: bytes) -> None:
+    """The parser skips the body of a request with `Upgrade`: it is refused, and what it holds is no request."""
+    assert is_problem(exchange(service, line + OFFER + body), 400, "malformed_request")
+    with wire(service) as one:
+        first = one.send(LIVEZ + b"\r\n" + line + OFFER + body).answer()
+        assert (first.status, first.headers.get("connection")) == (200, "close")
+        assert one.ended()
+
+
+@pytest.mark.parametrize("line", [b"GET /livez HTTP/1.1\r\n", b"POST /api/personalize HTTP/1.1\r\n"])
+def test_nothing_is_smuggled_past_a_proxy(tmp_path: Path, line: bytes) -> None:
+    """A real nginx sees one request with a body, and so does the service: what is in it is never asked for."""
+    hidden = b"GET /hidden-request HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serving(USUAL) as (url, _), upgrading(url, tmp_path) as front:
+        sent = line + OFFER + b"Content-Length: %d\r\n\r\n%s" % (len(hidden), hidden)
+        with wire(front) as one:
+            assert is_refused(one.send(sent).answer())
+        assert exchange(front, LIVEZ + b"Connection: close\r\n\r\n").status == 200
+        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+    assert re.findall(r'personalize_http_responses_total\{.*status="404"\}', metrics) == []
+
+
+def is_refused(answer: Answer) -> bool:
+    """Whether an answer says that the request was malformed, whatever a proxy made of its headers."""
+    return (answer.status, answer.content["code"]) == (400, "malformed_request")
+
+
+def test_an_offer_with_an_empty_body_is_answered(service: str) -> None:
+    """Its length is said, and there is nothing to skip."""
+    with wire(service) as one:
+        one.send(b"GET /livez HTTP/1.1\r\n" + OFFER + b"Content-Length: 0\r\n\r\n" + LIVEZ + b"\r\n")
+        assert [one.answer().status, one.answer().status] == [200, 200]
 
 
 def test_requests_in_a_row_are_answered_in_a_row(service: str) -> None:
@@ -285,7 +348,7 @@ def test_slow_and_large_requests_cost_little(workers: int) -> None:
 
 def test_refusals_are_told_in_the_log_without_a_word_of_what_was_sent() -> None:
     """Once in a while, however many there are."""
-    with serving(QUICK) as (url, run):
+    with serving(USUAL) as (url, run):
         for _ in range(20):
             exchange(url, b"GET /canary?user_id=canary HTTP/1.1\r\nCanary: " + b"canary" * 5000 + b"\r\n\r\n")
         exchange(url, b"canary\r\n\r\n")

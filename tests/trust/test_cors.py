@@ -1,13 +1,15 @@
 """Which pages may read which answers of the service: exactly those of exact origins, whatever the answer is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
 
 from tests.doubles import ORIGIN
 from tests.tokens import bearer, minted
+from tests.trust.bounded import serving
 from tests.trust.conftest import House
+from tests.trust.wire import exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -71,3 +73,35 @@ async def test_who_is_no_page_is_told_that_answers_vary(house: House, kind: str)
     assert answer.status_code == ANSWERS[kind][0]
     assert "Origin" in [name for one in answer.headers.get_list("Vary") for name in one.split(", ")]
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """Return the URL of a service that waits for half a second."""
+    with serving({"receive": 0.5}) as (url, _):
+        yield url
+
+
+POST = b"POST /api/personalize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+REFUSED: Mapping[str, tuple[int, bytes]] = {
+    "no length": (400, b"POST / HTTP/1.1\r\nHost: a\r\n%sContent-Length: many\r\n\r\n"),
+    "two hosts": (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n%s\r\n"),
+    "an unfinished head": (408, b"GET / HTTP/1.1\r\nHost: a\r\n%sX-More: "),
+    "an unfinished body": (408, POST + b"%sContent-Length: 5\r\n\r\n{"),
+    "a large body": (413, b"POST / HTTP/1.1\r\nHost: a\r\n%sContent-Length: 9999999\r\n\r\n"),
+    "a long URL": (414, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n%s\r\n"),
+    "large headers": (431, b"GET / HTTP/1.1\r\nHost: a\r\n%sX-Large: " + b"a" * 17_000 + b"\r\n\r\n"),
+}
+"""What the connection refuses before the application hears of it; further headers come in place of `%s`."""
+
+
+@pytest.mark.parametrize("origin", [*ORIGINS, None])
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_only_exact_origins_read_refusals(service: str, kind: str, origin: str | None) -> None:
+    """As far as the head was heard: a page learns why, instead of that something failed."""
+    status, request = REFUSED[kind]
+    answer = exchange(service, request % (b"" if origin is None else f"Origin: {origin}\r\n".encode()))
+    may = origin == ORIGIN
+    assert (answer.status, answer.headers["vary"]) == (status, "Origin")
+    assert answer.headers.get("access-control-allow-origin") == (ORIGIN if may else None)
+    assert answer.headers.get("access-control-expose-headers") == ("ETag, X-Request-Id, Retry-After" if may else None)

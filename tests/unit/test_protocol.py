@@ -120,7 +120,7 @@ async def test_what_is_refused_never_reaches_the_application() -> None:
     [
         ([b""], ""),
         ([b"GET /livez"], "408"),
-        ([b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"], "408"),
+        ([b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"], "408"),
         ([LIVEZ + b"GET"], "200 408"),
         ([LIVEZ, b"\r\n"], "200"),
         ([LIVEZ, b"GET /livez"], "200 408"),
@@ -148,7 +148,7 @@ def test_the_head_and_the_body_have_a_time_each() -> None:
 
     async def test() -> None:
         line = Line(taken=True)
-        for part in (b"POST / HTTP/1.1\r\n", b"Content-Length: 2\r\n\r\n{", b"}"):
+        for part in (b"POST / HTTP/1.1\r\nHost: a\r\n", b"Content-Length: 2\r\n\r\n{", b"}"):
             await asyncio.sleep(9.0)
             await line.hear(part)
         assert line.statuses == "200"
