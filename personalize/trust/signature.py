@@ -20,6 +20,13 @@ MAX_CALLS = 2500
 MAX_MEMBERS = 64
 """Members of a call behind which its signed part may end: a forged one must not cost a digest for each of thousands."""
 
+MAX_CALL_BYTES = 32 * 1024
+"""Bytes of a call that is looked into for its signed part: Segment's own limit of one message."""
+
+MAX_TOKENS = 8192
+"""Strings, brackets and commas that are looked at for it: whoever sends some without a secret must not keep the event
+loop busy, however many there are."""
+
 _HEXADECIMAL = re.compile(r"[0-9a-f]{40}")
 
 # A string that does not end is one token up to the end: it must not be looked for again from each of its quotes.
@@ -54,16 +61,17 @@ class Signatures:
         claimed = (signature or "").strip().lower()
         if _HEXADECIMAL.fullmatch(claimed) is None:
             raise BadSignature("The `X-Signature` header is missing, or is no hexadecimal HMAC-SHA1.")
-        calls = _elements(body)
-        if calls is None:
-            covered, rest = self._covered(body, claimed), tuple[bytes, ...]()
+        if not body.lstrip(b" \t\r\n").startswith(b"["):
+            signed, rest = self._covered(body, claimed), tuple[bytes, ...]()
         elif self._covers(body, claimed):
-            return Parts(calls or (body,))
+            return Parts(_elements(body) or (body,))
         else:
-            covered, rest = self._covered(calls[0], claimed) if calls else None, calls[1:]
-        if covered is None:
+            first = _first(body)
+            signed = None if first is None else self._covered(first, claimed)
+            rest = () if signed is None else _elements(body)[1:]
+        if signed is None:
             raise BadSignature("The `X-Signature` header is not that of this body.")
-        return Parts((covered,), rest)
+        return Parts((signed,), rest)
 
     def _covers(self, text: bytes, claimed: str) -> bool:
         mac = self._mac.copy()
@@ -74,6 +82,8 @@ class Signatures:
         """Return what of a call is signed: all of it, or its first members as an object of their own."""
         if self._covers(call, claimed):
             return call
+        if len(call) > MAX_CALL_BYTES:
+            return None
         mac, start = self._mac.copy(), 0
         for end in islice(_ends(call), MAX_MEMBERS):
             mac.update(call[start:end])
@@ -84,10 +94,22 @@ class Signatures:
         return None
 
 
-def _elements(body: bytes) -> tuple[bytes, ...] | None:
-    """Return the exact bytes of an array's elements; `None` for what is no array."""
-    if not body.lstrip(b" \t\r\n").startswith(b"["):
+class _Batch(msgspec.Struct, array_like=True):
+    """An array of which the first element is wanted; the others are passed over, which is fast."""
+
+    first: msgspec.Raw
+
+
+def _first(body: bytes) -> bytes | None:
+    """Return the exact bytes of an array's first element, if it has one."""
+    try:
+        return bytes(msgspec.json.decode(body, type=_Batch).first)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _elements(body: bytes) -> tuple[bytes, ...]:
+    """Return the exact bytes of an array's elements."""
     try:
         elements = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -98,9 +120,9 @@ def _elements(body: bytes) -> tuple[bytes, ...] | None:
 
 
 def _ends(call: bytes) -> Iterator[int]:
-    """Yield where each member of an object ends but the last: before the commas between them."""
+    """Yield where each member of an object ends but the last: before the commas between them, while it is near."""
     depth = 0
-    for token in _TOKEN.finditer(call):
+    for token in islice(_TOKEN.finditer(call), MAX_TOKENS):
         if token[0] in {b"{", b"["}:
             depth += 1
         elif token[0] in {b"}", b"]"}:

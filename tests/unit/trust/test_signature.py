@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.errors import BadSignature, BodyTooLarge
-from personalize.trust.signature import MAX_CALLS, MAX_MEMBERS, Signatures
+from personalize.trust.signature import MAX_CALL_BYTES, MAX_CALLS, MAX_MEMBERS, MAX_TOKENS, Signatures
 from tests.documents import ROOT
 
 VECTORS = json.loads((ROOT / "tests/data/segment_webhook/signatures.json").read_text(encoding="utf-8"))
@@ -122,11 +122,44 @@ def test_the_signed_part_ends_within_some_members() -> None:
         SIGNATURES.parts(first[:-1] + b',"extra":0}', signed(first))
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_signed_part_is_looked_for_in_messages_of_segments_size(*, batch: bool) -> None:
+    """Whatever is larger and not signed as a whole is nobody's: it is not taken apart."""
+    head, added = b'{"userId":"%s"}', b',"extra":0}'
+    room = MAX_CALL_BYTES - len(added) + 1 - len(head % b"")
+    for length, found in ((room, True), (room + 1, False)):
+        whole = head % (b"a" * length)
+        body = whole[:-1] + added
+        assert is_found(b"[" + body + b"]" if batch else body, signed(whole)) is found
+        assert is_found(whole, signed(whole))
+
+
+@pytest.mark.parametrize("token", [b"{}", b'"",', b"[],"])
+def test_the_signed_part_ends_within_some_tokens(token: bytes) -> None:
+    """However small they are: to look at all that fits into a body would keep everybody else waiting."""
+    each = {b"{}": 2, b'"",': 2, b"[],": 3}[token]
+    before = len([b"{", b'"a"', b"[", b"]", b","])
+    most = (MAX_TOKENS - before) // each
+    for count, found in ((most, True), (most + 1, False)):
+        whole = b'{"a":[' + token * count + b"]}"
+        assert is_found(whole[:-1] + b',"extra":0}', signed(whole)) is found
+
+
+def is_found(body: bytes, signature: str) -> bool:
+    """Whether there is something in a body that a signature covers."""
+    try:
+        return bool(SIGNATURES.parts(body, signature).signed)
+    except BadSignature:
+        return False
+
+
 def test_a_batch_has_no_more_calls_than_segments() -> None:
     """Whatever it is signed with."""
     body = b"[" + b",".join([b"{}"] * (MAX_CALLS + 1)) + b"]"
     with pytest.raises(BodyTooLarge, match="more than 2500 calls"):
         SIGNATURES.parts(body, signed(b"{}"))
+    with pytest.raises(BadSignature):  # nobody signed it, so nobody counts
+        SIGNATURES.parts(body, signed(b"[]"))
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 50_000, b'{"' + b'\\"' * 250_000, b'{"a,' * 120_000, b""])
