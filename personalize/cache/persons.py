@@ -30,11 +30,12 @@ class Persons:
     def learn(self, key: str, others: Sequence[str], *, proven: bool) -> None:
         """Remember that other keys stand for the same person as this one, in both directions.
 
-        `proven` is what Segment tells, or somebody who has shown who they are; anybody else may have made ids up.
+        `proven` is what Segment tells, or somebody who has shown that the keys are theirs; anybody else may have made
+        them up. One for which there was no room leaves no trace: else every made-up id would be a key for itself.
         """
-        for mine, theirs in ((key, others), *((other, [key]) for other in others)):
-            if new := self._aliases.learn(mine, theirs, proven=proven):
-                self._hold(self._shared.relate(mine, new, proven=proven))
+        self._learn(key, others, proven=proven)
+        for other in self._aliases.of(key).intersection(others):
+            self._learn(other, [key], proven=proven)
 
     async def near(self, key: str) -> frozenset[str] | None:
         """Return the keys that were learnt together with this one; `None` where the shared tier cannot tell.
@@ -45,8 +46,10 @@ class Persons:
         theirs = await self._shared.related(key)
         if theirs is None:
             return None
-        if mine - theirs:
-            await self._shared.relate(key, sorted(mine - theirs), proven=True)
+        proven = self._aliases.proven(key)
+        for new, shown in ((mine & proven) - theirs, True), (mine - proven - theirs, False):
+            if new:
+                await self._shared.relate(key, sorted(new), proven=shown)
         return mine | theirs
 
     async def reach(self, named: Iterable[str]) -> tuple[list[str], bool]:
@@ -73,6 +76,10 @@ class Persons:
             self.forget(key)
             taken = await self._shared.part(key) and taken
         return taken
+
+    def _learn(self, key: str, others: Sequence[str], *, proven: bool) -> None:
+        if new := self._aliases.learn(key, others, proven=proven):
+            self._hold(self._shared.relate(key, new, proven=proven))
 
     async def _around(self, keys: Iterable[str], found: Iterable[str]) -> tuple[dict[str, None], bool]:
         """Return what was learnt together with keys and is not found yet, and whether the shared tier told it all."""

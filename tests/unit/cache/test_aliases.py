@@ -1,6 +1,6 @@
 """What a process has learnt of keys that stand for one person."""
 
-from personalize.cache.aliases import MAX_ALIASES, MAX_UNPROVEN, Aliases
+from personalize.cache.aliases import MAX_ALIASES, MAX_SAID_KEYS, MAX_UNPROVEN, Aliases
 from tests.unit.cache.house import Clock
 
 
@@ -41,3 +41,25 @@ def test_what_anybody_may_have_made_up_leaves_room_for_what_is_proven() -> None:
     assert len(aliases.of("ada")) == MAX_UNPROVEN
     assert aliases.learn("ada", ["more"], proven=False) == []
     assert aliases.learn("ada", ["device"]) == ["device"]
+
+
+def test_what_is_only_said_pushes_out_nothing_that_is_proven() -> None:
+    """However many made-up ids there are, and they are bounded by themselves."""
+    aliases = Aliases(renew=10)
+    aliases.learn("ada", ["device"])
+    for number in range(MAX_SAID_KEYS):
+        aliases.learn(f"somebody{number}", ["junk"], proven=False)
+    assert aliases.of("ada") == {"device"}
+    assert aliases.of("somebody0") == frozenset()
+
+
+def test_what_was_said_first_can_be_proven_later() -> None:
+    """It takes no second place, and stays as what is proven does."""
+    aliases = Aliases(renew=10)
+    said = [f"k{number}" for number in range(MAX_UNPROVEN)]
+    aliases.learn("ada", said, proven=False)
+    assert aliases.learn("ada", ["k0"]) == ["k0"]
+    assert aliases.learn("ada", ["k0"]) == []
+    assert aliases.learn("ada", ["k0"], proven=False) == []
+    assert aliases.proven("ada") == {"k0"}
+    assert len(aliases.of("ada")) == MAX_UNPROVEN
