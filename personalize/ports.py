@@ -46,8 +46,8 @@ class Ask:
     """What the engine wants to know of one profile, how urgently, and until when it waits.
 
     `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids,
-    `proven` if whoever asks has shown who they are; `allowance` is asked before anything is read that nobody else is
-    reading already.
+    `proven` if whoever asks has shown that they are one person's; `allowance` is asked before anything is read that
+    nobody else is reading already.
     """
 
     collection: Collection

@@ -34,7 +34,7 @@ class Visitor(Struct, frozen=True):
     """Whom a request is about: a user by one or more ids, an account by its group id, or both.
 
     `external_id` is a user's id of another type than the two that have names of their own; `proven` says that whoever
-    asks has shown who they are, so that the ids are believed to be one person's.
+    asks has shown that the ids are one person's.
     """
 
     user_id: str | None = None

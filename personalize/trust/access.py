@@ -101,6 +101,17 @@ def authorize(recipe: AnyRecipe, visitor: Visitor, caller: Caller) -> None:
             raise ProofRequired(_MISSING[one.type])
 
 
+def shown(visitor: Visitor, caller: Caller) -> bool:
+    """Whether a caller has shown that a visitor's ids are one person's: our own servers know, a visitor by a token.
+
+    A good token says nothing about ids of others beside it, and those that anybody may ask about need none.
+    """
+    if caller.server is not None:
+        return True
+    ids = visitor.external_ids("users")
+    return caller.proven in ids and all(_is_theirs(one, caller) for one in ids)
+
+
 def _for_servers(caller: Caller) -> BadCredentials | ProofRequired:
     if caller == ANYBODY:
         return BadCredentials(f"This is for servers: {_AS_SERVER}.")

@@ -11,7 +11,8 @@ from personalize.errors import TooManyRequests
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
-from personalize.trust.access import ANYBODY, Caller, Callers
+from personalize.trust import access
+from personalize.trust.access import Caller, Callers
 from personalize.trust.ids import IdRules
 from personalize.web.clients import Clients
 
@@ -81,5 +82,5 @@ class Desk:
 
 
 def proved(visitor: Visitor, caller: Caller) -> Visitor:
-    """Return a visitor with what the caller has shown: whoever has shown anything is believed about the ids."""
-    return replace(visitor, proven=caller != ANYBODY)
+    """Return a visitor with whether the caller has shown that the ids are one person's."""
+    return replace(visitor, proven=access.shown(visitor, caller))

@@ -6,9 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from personalize.cache.aliases import MAX_UNPROVEN
+from personalize.model import Visitor
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
+from personalize.web.exposures import Exposures
 from tests.doubles import UUID
+from tests.processes import until
 from tests.pushes import told, written
 from tests.redises import Server, needs_redis
 from tests.tokens import EC_KEY, ED_KEY, claims, eddsa, es256, minted
@@ -81,19 +85,42 @@ async def test_nobody_but_our_own_servers_erases(house: House, path: str) -> Non
     assert house.api.calls == []
 
 
-async def test_junk_beside_somebody_does_not_keep_them_from_being_erased(tmp_path: Path) -> None:
-    """Whoever makes ids up beside theirs fills half of the room; the device on which they log in is learnt still."""
+@pytest.mark.parametrize("who", [None, "user_id:mallory", "anonymous_id:mallory"])
+async def test_junk_beside_somebody_does_not_keep_them_from_being_erased(tmp_path: Path, who: str | None) -> None:
+    """Whoever makes ids up beside theirs fills half of the room; the device on which they log in is learnt still.
+
+    A good token for oneself, or for one of the ids that are made up, says nothing about others.
+    """
     async with opened(tmp_path) as house:
         device = {"anonymous_id": UUID}
         for number in range(100):
-            junk = {"user_id": "ada", "anonymous_id": f"00000000-0000-4000-8000-{number:012}"}
-            assert (await house.client.get("/api/recommended-posts", params=junk)).status_code == 200
+            made_up = f"00000000-0000-4000-8000-{number:012}"
+            junk = {"user_id": "ada", "anonymous_id": made_up}
+            for sub in (who, f"anonymous_id:{made_up}") if who else (who,):
+                headers = dict(carrying(minted(sub))) if sub else {}
+                answer = await house.client.get("/api/recommended-posts", params=junk, headers=headers)
+                assert answer.status_code == 200
         proof = dict(carrying(minted("user_id:ada")))
         assert (await house.client.get("/api/name", params=USER | device, headers=proof)).status_code == 200
         house.api.requests.clear()
         await house.client.delete("/api/profiles", params=USER, headers=dict(carrying(API_KEY)))
         await house.client.get("/api/name", params=device)
         assert house.api.calls == [f"traits anonymous_id:{UUID}"]
+
+
+@pytest.mark.parametrize(
+    ("sub", "believed"),
+    [(None, False), ("user_id:mallory", False), (f"anonymous_id:{UUID}", False), ("user_id:ada", True)],
+)
+async def test_nobody_is_told_of_by_somebody_elses_proof(house: House, sub: str | None, *, believed: bool) -> None:
+    """What was shown to a user id is written to its profile only if the token is that user's."""
+    told: list[Visitor] = []
+    app = Exposures(house.app, lambda visitor, _: told.append(visitor))
+    headers = dict(carrying(minted(sub))) if sub else {}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service.test") as client:
+        await client.get("/api/recommended-posts", params={"user_id": "ada", "anonymous_id": UUID}, headers=headers)
+    assert [one.proven for one in told] == [believed]
 
 
 @pytest.mark.parametrize("path", LOOKING.values())
@@ -192,6 +219,24 @@ async def refused_nowhere(house: House, recipe: AnyRecipe, ids: Mapping[str, str
         if door.verdict(answer, recipe) not in {200, None}:
             wrong.append(f"{door} {recipe.name}: {answer.status_code} {answer.text}")
     return wrong
+
+
+@needs_redis
+async def test_made_up_ids_do_not_fill_redis(redis_server: Server, tmp_path: Path) -> None:
+    """What is put beside somebody who is cached costs nothing to ask for, so it must leave next to nothing behind."""
+    async with opened(tmp_path, REDIS_URL=redis_server.url, HASH_KEY="fake-hash-key-of-a-test") as house:
+        before = redis_server.client.dbsize()
+        for number in range(10 * MAX_UNPROVEN):
+            junk = {"user_id": "ada", "anonymous_id": f"00000000-0000-4000-8000-{number:012}"}
+            assert (await house.client.get("/api/recommended-posts", params=junk)).status_code == 200
+        await until(lambda: links(redis_server), "what was learnt")
+    assert 0 < redis_server.client.dbsize() - before <= MAX_UNPROVEN + 1
+
+
+async def links(server: Server) -> bool | None:
+    """Return whether as many are linked to somebody as anybody may link, or `None` until they are."""
+    sizes = [server.client.scard(key) for key in server.client.scan_iter(_type="set")]
+    return max(sizes, default=0) == MAX_UNPROVEN or None
 
 
 async def test_what_is_public_asks_for_no_proof_and_minds_none(house: House) -> None:

@@ -10,7 +10,7 @@ from personalize.errors import BadCredentials, ProofRequired
 from personalize.model import Collection, ExternalId, Visitor
 from personalize.registry import AnyRecipe
 from personalize.testing import API_KEY
-from personalize.trust.access import ANYBODY, Caller, Callers, authorize, require_server
+from personalize.trust.access import ANYBODY, Caller, Callers, authorize, require_server, shown
 from personalize.trust.identity import IdentityTokens
 from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
@@ -129,6 +129,15 @@ PROVEN = {
 """Whom a caller may ask about by a verified recipe."""
 
 
+SHOWN = {
+    "the user": {"user", "user and random", "user by another id", "random and another id"},
+    "a user named by a UUID": {"user named by a UUID"},
+    "the guessable": {"guessable"},
+    "the random": {"random"},
+}
+"""Whose ids a token shows to be one person's: those that it names, alone or beside one that nobody could guess."""
+
+
 COLLECTIONS: tuple[Collection, ...] = ("users", "accounts")
 
 
@@ -181,6 +190,13 @@ def test_a_refusal_says_what_to_do(access: Access, visitor: str, what_to_do: str
     assert "`Authorization: Bearer <key>`" in sentence
     assert not {"u1", UUID, "visitor-17"} & {*sentence.replace("`", " ").split()}
     assert (refused.value.status, refused.value.code, refused.value.label) == (403, "proof_required", "denied")
+
+
+@pytest.mark.parametrize(("visitor", "caller"), [*itertools.product(VISITORS, CALLERS)])
+def test_a_token_shows_no_more_than_it_names(visitor: str, caller: str) -> None:
+    """Whoever has one for themselves has shown nothing about others; our own servers are believed."""
+    expected = caller == "server" or visitor in SHOWN.get(caller, set())
+    assert shown(VISITORS[visitor], CALLERS[caller]) is expected
 
 
 def test_a_recipe_for_servers_asks_for_a_key() -> None:
