@@ -1,8 +1,9 @@
 """The webhook: what Segment pushes is taken at once, and worked off behind the answer."""
 
+import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from starlette.requests import Request
@@ -18,9 +19,13 @@ from personalize.trust.signature import Signatures
 from personalize.web import bodies, notices, responses
 from personalize.web.erasure import Erasure
 from personalize.web.notices import Said
+from personalize.web.repeats import Repeats
 
 MAX_BODY = 500 * 1024
 """Bytes of a body: what Segment allows for a batch."""
+
+ERASED_AT_ONCE = 16
+"""People of one call."""
 
 SENDER = "segment"
 """Who erases, in the log, where it was no key of ours."""
@@ -71,6 +76,7 @@ class Webhook:
         self._window = window
         self._metrics = metrics
         self._clock = clock
+        self._repeats = Repeats()
 
     async def post(self, request: Request) -> Response:
         """Take a call, or a batch of them."""
@@ -83,16 +89,40 @@ class Webhook:
             raise
         signed = [notices.read(one, self._rules) for one in parts.signed]
         unsigned = [notices.read(one, self._rules) for one in parts.unsigned]
-        for one in signed:
-            if one.kind == "delete" and one.external_ids:
-                await self._erasure.erase({"users": one.external_ids}, by=SENDER, request=request)
-                self._metrics.webhook_messages.labels("delete", "erased").inc()
+        if deleted := [one for one in signed if one.kind == "delete" and one.external_ids]:
+            self._check_repeated(parts.signed)
+            await self._erase(deleted, request)
+            self._repeats.add(parts.signed)
         found = [*self._signed(signed), *self._unsigned(unsigned, behind=signed[0])]
         if found and not self.inbox.put(found, len(body)):
-            logs.webhook_busy()
-            self._metrics.webhook_messages.labels("other", "busy").inc()
-            raise Busy("Too many changes wait to be worked off.")
+            raise self._busy("Too many changes wait to be worked off.")
         return responses.status({"status": "accepted"}, 202)
+
+    def _check_repeated(self, signed: tuple[bytes, ...]) -> None:
+        """Let nobody who has seen a deletion let all answers be forgotten with it, again and again.
+
+        It is not passed over: whoever means it comes again, as with anything that there is no room for.
+        """
+        if self._repeats.has(signed):
+            raise self._busy("The same was erased a moment ago.")
+
+    async def _erase(self, deleted: Sequence[Said], request: Request) -> None:
+        """Erase people side by side, so that a whole batch of them is not longer under way than its sender waits."""
+        gate = asyncio.Semaphore(ERASED_AT_ONCE)
+
+        async def erase(one: Said) -> None:
+            async with gate:
+                await self._erasure.erase({"users": one.external_ids}, by=SENDER, request=request)
+            self._metrics.webhook_messages.labels("delete", "erased").inc()
+
+        for error in await asyncio.gather(*map(erase, deleted), return_exceptions=True):
+            if error is not None:  # after all of them: what can be forgotten is
+                raise error
+
+    def _busy(self, detail: str) -> Busy:
+        logs.webhook_busy()
+        self._metrics.webhook_messages.labels("other", "busy").inc()
+        return Busy(detail)
 
     def _signed(self, said: list[Said]) -> Iterator[Notice]:
         for one in said:

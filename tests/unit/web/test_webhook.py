@@ -1,17 +1,30 @@
 """What Segment pushes: who may, what is believed, and what the next page shows."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from personalize.cache import inbox
+from personalize.cache.inbox import Inbox
+from personalize.errors import NotErased
+from personalize.model import Collection, ExternalId
+from personalize.telemetry.metrics import Metrics
 from personalize.testing import RecordingProfileApi, service
-from personalize.web.webhook import MAX_BODY
+from personalize.trust.ids import IdRules
+from personalize.trust.signature import Signatures
+from personalize.web.erasure import Erasure
+from personalize.web.middleware import RequestIds
+from personalize.web.webhook import ERASED_AT_ONCE, MAX_BODY, Webhook
 from tests.processes import until
 from tests.pushes import HOOK, SECRET, signature, told, written
 
@@ -47,6 +60,45 @@ def api() -> RecordingProfileApi:
 async def client(api: RecordingProfileApi, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     (tmp_path / "own.py").write_text(RECIPES)
     async with service(api, RECIPES=str(tmp_path), WEBHOOK_SECRET=SECRET) as client:
+        yield client
+
+
+class Erasing:
+    """Forgets people once so many wait for it; it records whom, and how many there were at once."""
+
+    def __init__(self, together: int) -> None:
+        self.erasure = Erasure(self._forget, reaches_all=True)
+        self.erased: list[str] = []
+        self.amending = asyncio.Event()
+        self.refused = ""
+        self.most = self._waiting = 0
+        self._together = asyncio.Barrier(together)
+
+    async def amend(self, *_: object) -> None:
+        """Begin, and never end."""
+        self.amending.set()
+        await asyncio.Event().wait()
+
+    async def _forget(self, _: Collection, external_ids: Iterable[ExternalId]) -> bool:
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        await self._together.wait()
+        self._waiting -= 1
+        found = [one.value for one in external_ids if one.value != self.refused]
+        self.erased += found
+        return bool(found)
+
+
+@asynccontextmanager
+async def hooked(erasing: Erasing) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of a webhook alone."""
+    metrics = Metrics(CollectorRegistry())
+    waiting = Inbox(erasing.amend, metrics=metrics)
+    signatures, reads = Signatures(SECRET.encode()), lambda *_, **__: True
+    rules = IdRules()
+    webhook = Webhook(signatures, erasing.erasure, waiting, rules=rules, reads=reads, window=86_400, metrics=metrics)
+    transport = httpx.ASGITransport(RequestIds(Starlette(routes=[Route(HOOK, webhook.post, methods=["POST"])])))
+    async with waiting.opened(), httpx.AsyncClient(transport=transport, base_url="http://service.test") as client:
         yield client
 
 
@@ -188,6 +240,51 @@ async def test_a_deletion_is_done_before_the_answer(client: httpx.AsyncClient, a
     await shown(client)
     await shown(client, "anonymous_id=phone")
     assert len(api.calls) == 4
+
+
+async def test_a_deletion_that_is_sent_again_at_once_is_put_off(
+    client: httpx.AsyncClient, api: RecordingProfileApi
+) -> None:
+    """Whoever has seen it could let all answers be forgotten with it; members that nobody signed hide nothing."""
+    call = {"type": "delete", "userId": "ada"}
+    assert (await push(client, call)).status_code == 202
+    await shown(client)
+    with capture_logs() as logged:
+        again = await push(client, call)
+        extended = written(call)[:-1] + b',"more":1}'
+        longer = await client.post(HOOK, content=extended, headers=signature(written(call)))
+    for answer in (again, longer):
+        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "busy", "5")
+    assert "person_erased" not in [event["event"] for event in logged]
+    await shown(client)
+    assert len(api.calls) == 1
+    assert (await push(client, {**call, "messageId": "m2"})).status_code == 202
+    await shown(client)
+    assert len(api.calls) == 2
+
+
+async def test_the_people_of_a_batch_are_erased_side_by_side() -> None:
+    """One whom Redis does not take keeps nobody else from being erased, and lets the call be sent again."""
+    erasing = Erasing(ERASED_AT_ONCE)
+    people = [f"u{number}" for number in range(3 * ERASED_AT_ONCE)]
+    body = written([{"type": "delete", "userId": one} for one in people])
+    async with hooked(erasing) as client:
+        erasing.refused = "u0"
+        with pytest.raises(NotErased):
+            await client.post(HOOK, content=body, headers=signature(body))
+        assert sorted(erasing.erased) == sorted(people)[1:]
+        erasing.refused = ""
+        assert (await client.post(HOOK, content=body, headers=signature(body))).status_code == 202
+    assert erasing.most == ERASED_AT_ONCE
+
+
+async def test_a_pushed_trait_is_taken_before_it_is_worked_off() -> None:
+    """However long that takes: the sender hears at once that it need not come again."""
+    held = Erasing(1)
+    async with hooked(held) as client:
+        assert (await push(client, told(CATEGORY, "coffee", userId="ada"))).status_code == 202
+        await held.amending.wait()
+        assert (await push(client, told(CATEGORY, "milk", userId="ada"))).status_code == 202
 
 
 async def test_a_deletion_of_nobody_is_nothing(client: httpx.AsyncClient) -> None:
