@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from personalize import server, settings
 from personalize.protocol import Bounds
 from tests.doubles import ORIGIN, environment
-from tests.processes import PYTHON, Running, running, wait_for_urls, wait_until
+from tests.processes import PYTHON, START_SECONDS, Running, running, wait_for_urls, wait_until
 
 
 @contextmanager
@@ -19,7 +19,9 @@ def serving(bounds: Mapping[str, float], workers: int = 1, shell: str = "") -> I
         command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
     with running(command, environment=environment(ALLOWED_ORIGINS=ORIGIN, DRAIN_DELAY="0s")) as run:
         [url] = wait_for_urls(run, 1)
-        wait_until(lambda: run.output.count("service_started") >= workers, f"{workers} workers in {run.lines!r}")
+        wait_until(
+            lambda: run.output.count("service_started") >= workers, f"{workers} workers", workers * START_SECONDS
+        )
         yield url, run
 
 

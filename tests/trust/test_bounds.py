@@ -1,6 +1,7 @@
 """What a client may send, how much and how slowly: shown with raw sockets against real processes."""
 
 import re
+import timeit
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -331,19 +332,25 @@ def test_there_are_no_more_connections_than_files() -> None:
         assert is_problem(exchange(url, b""), 503, "overloaded")
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_slow_and_large_requests_cost_little(workers: int) -> None:
-    """Five hundred who never finish and all that is too large: others are answered, and memory hardly grows."""
+    """Five hundred who never finish and all that is too large: others are answered as fast, and memory hardly grows."""
     with serving({"receive": 60.0, "linger": 0.2}, workers) as (url, run), ExitStack() as stack:
-        assert all(lives(url) for _ in range(50))
+        usual = quickest(url)
         before = vitals.memory(run.process.pid)
         for number in range(500):
             slow = stack.enter_context(wire(url))
             slow.send(LIVEZ + b"X-Slow: a" if number % 2 else PAGE + b"Content-Length: 50000\r\n\r\n{")
         for size, begun in ((5, LIVEZ + b"a: "), (5, b"GET /"), (20, PAGE + b"Content-Length: 99999999\r\n\r\n")):
             assert exchange(url, begun + b"b" * size * MEBIBYTE).status in {413, 414, 431}
-        assert all(lives(url) for _ in range(50))
-        assert vitals.memory(run.process.pid) - before < 25 * MEBIBYTE
+        assert quickest(url) < 3 * usual
+        assert vitals.memory(run.process.pid) - before < workers * 10 * MEBIBYTE
+
+
+def quickest(url: str) -> float:
+    """Return the seconds of the quickest of some rounds of requests: what else a machine does makes none quicker."""
+    return min(timeit.repeat(lambda: lives(url), repeat=10, number=10))
 
 
 def test_refusals_are_told_in_the_log_without_a_word_of_what_was_sent() -> None:

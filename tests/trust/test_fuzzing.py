@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote_from_bytes
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.doubles import ORIGIN
 from tests.tokens import SECRET, claims, hs256
 from tests.tokens import unsigned as first_parts
 from tests.trust.conftest import opened
@@ -102,3 +104,38 @@ def test_any_body_is_answered(ask: Ask, body: object) -> None:
     url, headers = f"{BASE}/api/personalize", {"Content-Type": "application/json"}
     answer = ask(httpx.Request("POST", url, headers=headers, content=content))
     assert answer.status_code in TOLD, answer.text
+
+
+HEADERS = ("Origin", "X-Forwarded-For", "If-None-Match", "Accept", "X-Request-Id", "X-Signature")
+MARK = b"<canary>"
+words = st.sampled_from(
+    [
+        b"null",
+        ORIGIN.encode(),
+        b"*",
+        b'W/"',
+        b'"a", "b"',
+        b"text/html;q=0.1",
+        b"application/json",
+        b"::1",
+        b"[",
+        b"0" * 40,
+    ]
+)
+values_of_headers = st.lists(words | st.binary(max_size=40) | st.just(MARK), max_size=4).map(b",".join)
+told_headers = st.lists(st.tuples(st.sampled_from(HEADERS), values_of_headers), max_size=8)
+
+
+@settings(fuzzed, max_examples=200)
+@given(path=st.sampled_from((*PATHS, "/webhooks/segment", "/livez", "/nothing")), headers=told_headers)
+def test_any_header_is_answered_and_none_is_echoed(ask: Ask, path: str, headers: list[tuple[str, bytes]]) -> None:
+    """However often it comes and whatever is in it: what goes back is ours, or one of the exact origins."""
+    method = "POST" if path == "/webhooks/segment" else "GET"
+    query = {"/api/personalize": "?user_id=ada&recipes=recommended-posts", "/api/recommended-posts": "?user_id=ada"}
+    sent = [(name.encode(), value) for name, value in headers]
+    answer = ask(httpx.Request(method, f"{BASE}{path}{query.get(path, '')}", headers=sent))
+    assert answer.status_code < 500, answer.text
+    told = b"\n".join((answer.content, *(part for header in answer.headers.raw for part in header)))
+    assert MARK not in told
+    assert answer.headers.get("Access-Control-Allow-Origin") in {None, ORIGIN}
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", answer.headers["X-Request-Id"])
