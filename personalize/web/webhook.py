@@ -19,7 +19,6 @@ from personalize.trust.signature import Signatures
 from personalize.web import bodies, notices, responses
 from personalize.web.erasure import Erasure
 from personalize.web.notices import Said
-from personalize.web.repeats import Repeats
 
 MAX_BODY = 500 * 1024
 """Bytes of a body: what Segment allows for a batch."""
@@ -76,7 +75,6 @@ class Webhook:
         self._window = window
         self._metrics = metrics
         self._clock = clock
-        self._repeats = Repeats()
 
     async def post(self, request: Request) -> Response:
         """Take a call, or a batch of them."""
@@ -90,21 +88,11 @@ class Webhook:
         signed = [notices.read(one, self._rules) for one in parts.signed]
         unsigned = [notices.read(one, self._rules) for one in parts.unsigned]
         if deleted := [one for one in signed if one.kind == "delete" and one.external_ids]:
-            self._check_repeated(parts.signed)
             await self._erase(deleted, request)
-            self._repeats.add(parts.signed)
         found = [*self._signed(signed), *self._unsigned(unsigned, behind=signed[0])]
         if found and not self.inbox.put(found, len(body)):
             raise self._busy("Too many changes wait to be worked off.")
         return responses.status({"status": "accepted"}, 202)
-
-    def _check_repeated(self, signed: tuple[bytes, ...]) -> None:
-        """Let nobody who has seen a deletion let all answers be forgotten with it, again and again.
-
-        It is not passed over: whoever means it comes again, as with anything that there is no room for.
-        """
-        if self._repeats.has(signed):
-            raise self._busy("The same was erased a moment ago.")
 
     async def _erase(self, deleted: Sequence[Said], request: Request) -> None:
         """Erase people side by side, so that a whole batch of them is not longer under way than its sender waits."""
