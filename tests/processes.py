@@ -12,8 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TypeVar
+
+import httpx
 
 T = TypeVar("T")
 
@@ -124,6 +127,12 @@ def wait_for_urls(run: Running, count: int) -> list[str]:
     for url in found:
         wait_for_port(int(url.rpartition(":")[2]))
     return found
+
+
+def wait_until_ready(url: str) -> None:
+    """Wait until a service says that traffic may come: what it recommends has been read."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
+        wait_until(lambda: client.get("/readyz").status_code == HTTPStatus.OK, f"{url} to be ready")
 
 
 def _answers(port: int) -> bool:

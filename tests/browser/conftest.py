@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.webs import Service, Web, serving
 from tests.conftest import real_part
 from tests.documents import ROOT
 
 ARTEFACTS = ROOT / "artefacts" / "browser"
+
+expect.set_options(timeout=10_000)
 
 ITS_OWN = "Failed to load resource"
 """What Chromium itself says of a request that failed: no script can keep it from that."""

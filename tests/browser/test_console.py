@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.processes import personalize, wait_for_urls
+from tests.processes import personalize, wait_for_urls, wait_until_ready
 from tests.sites import API_KEY, Site
 
 Picture = Callable[[str], None]
@@ -17,6 +17,7 @@ def site() -> Iterator[Site]:
     """Return a service whose console is open, as `make run` starts it."""
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
         service, sandbox = wait_for_urls(run, 2)
+        wait_until_ready(service)
         yield Site(service, sandbox, run)
 
 
@@ -26,6 +27,7 @@ def locked() -> Iterator[Site]:
     settings = {"PERSONALIZE_CONSOLE": "keys"}
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
         service, sandbox = wait_for_urls(run, 2)
+        wait_until_ready(service)
         yield Site(service, sandbox, run)
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.pages import texts
 from tests.browser.shifts import SHIFTS, shifted
-from tests.processes import personalize, wait_for_urls
+from tests.processes import personalize, wait_for_urls, wait_until_ready
 from tests.sites import Site
 
 POSTS = "[recipe=recommended-posts]"
@@ -19,6 +19,7 @@ def demo() -> Iterator[Site]:
     """Return the service and its sandbox as `make run` starts them."""
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
         service, sandbox = wait_for_urls(run, 2)
+        wait_until_ready(service)
         yield Site(service, sandbox, run)
 
 

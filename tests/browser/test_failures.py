@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from personalize.web.snippet import ALIAS
-from tests.browser.pages import EARS, WIDGET, heard, loaded, texts, visitor, widget
+from tests.browser.pages import EARS, POSTS, WIDGET, heard, loaded, texts, visitor, widget
 from tests.browser.webs import API, Answer, Service, Web
 
 JSON = "application/json"
@@ -38,20 +38,92 @@ def test_the_fallback_stays(tab: Page, blog: Web, service: Service, complaints: 
     assert complaints == []
 
 
-def test_a_page_does_not_wait_for_a_slow_service(tab: Page, blog: Web, service: Service, complaints: list[str]) -> None:
-    """After 1.5 s it gives up, and the page is there all the time."""
+def opened(tab: Page, url: str) -> None:
+    """Open a page whose clock stands still, and let it run until the page has begun to ask."""
+    tab.clock.install(time=0)
+    tab.clock.pause_at(1)
+    tab.goto(url)
+    loaded(tab)
+    tab.clock.run_for(0)
+    assert tab.evaluate("window.begun") == tab.evaluate("Date.now()")
+
+
+SLOW = {
+    "a token": "token: () => { window.begun = Date.now(); return new Promise(() => {}); }",
+    "a visitor": "token: () => { window.begun = Date.now(); }, visitor: () => new Promise(() => {})",
+    "analytics.js": "token: () => { window.begun = Date.now(); window.analytics = { ready() {} }; }",
+    "the service": "token: () => { window.begun = Date.now(); }",
+}
+"""What a page may have to wait for; when it began to."""
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_page_waits_for_a_second_and_a_half(
+    tab: Page, blog: Web, service: Service, complaints: list[str], what: str
+) -> None:
+    """For whatever it is, and no longer; the page is there all the time."""
     over = threading.Event()
     service.web.answers[API] = Answer("{}", JSON, held=over)
+    who = "" if what == "analytics.js" else visitor()
+    told = f"<script>window.personalize = {{ {SLOW[what]} }}</script>"
     try:
-        tab.goto(blog.page(visitor() + EARS + WIDGET + service.tag))
-        tab.wait_for_selector("personalized-content[aria-busy=true]")
+        opened(tab, blog.page(told + who + EARS + WIDGET + service.tag))
+        tab.clock.run_for(1499)
+        assert tab.locator("personalized-content").get_attribute("aria-busy") == "true"
+        assert tab.evaluate("heard") == []
         assert texts(tab) == ["Our newest posts", "are here."]
-        [told] = heard(tab)
+        tab.clock.run_for(1)
+        [event] = tab.evaluate("heard")
     finally:
         over.set()
-    assert told["name"] == "personalize:error"
+    assert (event["name"], event["code"]) == ("personalize:error", "timeout")
+    assert tab.locator("personalized-content").get_attribute("aria-busy") == "false"
     assert texts(tab) == ["Our newest posts", "are here."]
     assert complaints == []
+
+
+def test_all_that_a_page_waits_for_is_waited_for_once(tab: Page, blog: Web, service: Service) -> None:
+    """A token that took long leaves the service less time: the limit is the page's, not each part's."""
+    over = threading.Event()
+    service.web.answers[API] = Answer("{}", JSON, held=over)
+    late = """<script>window.personalize = { token: () => {
+      window.begun = Date.now();
+      return new Promise((go) => setTimeout(go, 1400));
+    } }</script>"""
+    try:
+        opened(tab, blog.page(late + visitor() + EARS + WIDGET + service.tag))
+        with tab.expect_request(f"**{API}*"):
+            tab.clock.run_for(1499)
+        assert tab.evaluate("heard") == []
+        tab.clock.run_for(1)
+        assert [one["code"] for one in tab.evaluate("heard")] == ["timeout"]
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("kind", ["500", "half of it"])
+def test_what_cannot_be_asked_anew_stays(tab: Page, blog: Web, service: Service, kind: str) -> None:
+    """With the focus that is in it: what was answered before is better than what nobody has answered."""
+    service.data["recommended-posts"] = POSTS
+    tab.goto(blog.page(visitor() + EARS + WIDGET + service.tag))
+    heard(tab)
+    tab.locator("personalized-content a").first.focus()
+    service.web.answers[API] = BROKEN[kind]
+    tab.evaluate("personalize.refresh()")
+    assert heard(tab, 2)[1]["name"] == "personalize:error"
+    assert texts(tab) == ["First & foremost tea, cake", "Second"]
+    assert tab.evaluate("document.activeElement.textContent") == "First & foremost"
+
+
+def test_what_is_no_longer_the_visitor_s_goes(tab: Page, blog: Web, service: Service) -> None:
+    """Where the new visitor may not see it, or there is none, the fallback comes back."""
+    service.data["recommended-posts"] = POSTS
+    tab.goto(blog.page(visitor() + EARS + WIDGET + service.tag))
+    heard(tab)
+    service.data.clear()
+    tab.evaluate("personalize.refresh()")
+    assert heard(tab, 2)[1]["code"] == "proof_required"
+    assert texts(tab) == ["Our newest posts", "are here."]
 
 
 @pytest.mark.parametrize("gone", [ALIAS, API])

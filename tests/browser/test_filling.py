@@ -47,6 +47,7 @@ def test_what_is_not_a_parameter_is_not_sent(tab: Page, blog: Web, service: Serv
     """Global attributes and those with a dash stay in the page."""
     service.data["hero"] = []
     named = 'class="a" id="b" style="color:red" lang="en" hidden title="c" aria-label="d" data-track role="list"'
+    named += ' is="x" nonce="n" inert popover translate="no" draggable="true" accesskey="k" spellcheck="false"'
     hero = widget("hero", "", f'{named} place="top"')
     tab.goto(blog.page(visitor() + EARS + hero + service.tag))
     heard(tab)
@@ -116,3 +117,13 @@ def test_an_element_that_comes_later_is_filled_too(tab: Page, blog: Web, service
     tab.evaluate("document.body.prepend(document.querySelector('personalized-content'))")
     assert texts(tab) == ["First & foremost tea, cake", "Second"]
     assert len(service.asked) == 1
+
+
+def test_more_than_the_service_takes_at_once_are_two_questions(tab: Page, blog: Web, service: Service) -> None:
+    """Of twenty recipes at most; all that are answered are kept."""
+    service.data["recommended-posts"] = POSTS
+    elements = "".join(WIDGET.replace('"2"', f'"{limit}"') for limit in range(1, 22))
+    tab.goto(blog.page(visitor() + EARS + elements + service.tag))
+    heard(tab, 21)
+    assert sorted(one.query["recipes"].count(":") for one in service.asked) == [1, 20]
+    tab.wait_for_function("Object.keys(JSON.parse(sessionStorage.personalize).answers).length === 21")

@@ -1,15 +1,17 @@
-"""What a browser keeps of answers, and of whom; and that nothing happens before consent."""
+"""What a browser keeps of answers, and of whom; and that nothing happens without consent."""
+
+import threading
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.pages import ADA, EARS, POSTS, WIDGET, heard, loaded, texts, visitor
-from tests.browser.webs import Service, Web
+from tests.browser.webs import API, Answer, Seen, Service, Web
 
 OTHER = "01900000-0000-4000-8000-0000000000ff"
 SPY = """<script>
 window.reads = [];
-for (const [owner, name] of [[Storage.prototype, "getItem"], [Storage.prototype, "setItem"]]) {
+for (const [owner, name] of ["getItem", "setItem", "removeItem"].map((name) => [Storage.prototype, name])) {
   const real = owner[name];
   owner[name] = function (key, value) { reads.push(name); return real.call(this, key, value); };
 }
@@ -107,3 +109,60 @@ def test_consent_that_was_given_before_counts(tab: Page, blog: Web, service: Ser
     tab.goto(blog.page(script + visitor() + EARS + WIDGET + asking))
     heard(tab)
     assert len(service.asked) == 1
+
+
+def test_consent_that_is_taken_back_ends_what_is_prepared(tab: Page, blog: Web, service: Service) -> None:
+    """While a page looks for its token, nothing has been asked: nothing will be, nor is anything read."""
+    asking = service.tag.replace("async", "async data-consent")
+    late = "<script>window.personalize = { token: () => new Promise((go) => { window.go = go; }) }</script>"
+    tab.goto(blog.page(late + visitor() + SPY + EARS + WIDGET + asking))
+    loaded(tab)
+    tab.evaluate("personalize.consent()")
+    tab.wait_for_function("'go' in window")
+    tab.evaluate("() => { personalize.consent(false); reads.length = 0; go(''); }")
+    assert heard(tab)[0]["code"] == "no_consent"
+    tab.evaluate("new Promise((go) => setTimeout(go, 300))")  # nothing announces what does not happen
+    assert tab.evaluate("reads") == []
+    assert service.asked == []
+    assert tab.locator("[aria-busy=true]").count() == 0
+
+
+def test_an_answer_that_comes_after_consent_was_taken_back_is_dropped(
+    tab: Page, blog: Web, service: Service, complaints: list[str]
+) -> None:
+    """It is neither shown nor kept; asked for again with consent, it is."""
+    service.data["recommended-posts"] = POSTS
+    asked, over = threading.Event(), threading.Event()
+
+    def held(seen: Seen) -> Answer:
+        asked.set()
+        over.wait(20)
+        return service.answer(seen)
+
+    service.web.answers[API] = held
+    tab.goto(blog.page(visitor() + EARS + WIDGET + service.tag.replace("async", "async data-consent")))
+    loaded(tab)
+    tab.evaluate("personalize.consent()")
+    assert asked.wait(10)
+    tab.evaluate("personalize.consent(false)")
+    over.set()
+    assert heard(tab)[0]["code"] == "no_consent"
+    tab.evaluate("new Promise((go) => setTimeout(go, 300))")
+    assert tab.evaluate("Object.keys(sessionStorage)") == []
+    assert texts(tab) == ["Our newest posts", "are here."]
+
+    tab.evaluate("() => { personalize.consent(); personalize.refresh(); }")
+    assert heard(tab, 2)[1]["name"] == "personalize:ready"
+    assert texts(tab)[0] == "First & foremost tea, cake"
+    assert complaints == []
+
+
+def test_a_refused_recipe_keeps_no_other_from_being_kept(tab: Page, blog: Web, service: Service) -> None:
+    """What is refused without proof is all that the second page asks for."""
+    service.data["public"] = POSTS
+    page = visitor(user_id="u1") + EARS + WIDGET + WIDGET.replace("recommended-posts", "public") + service.tag
+    tab.goto(blog.page(page))
+    heard(tab, 2)
+    tab.goto(blog.page(page, "/second"))
+    heard(tab, 2)
+    assert {one.query["recipes"] for one in service.asked[2:]} == {"0:recommended-posts"}

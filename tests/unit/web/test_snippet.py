@@ -89,3 +89,12 @@ def test_the_script_never_writes_markup_or_runs_text(name: str) -> None:
     )
     assert [word for word in refused if word in script] == []
     assert 'credentials:"omit"' in script.replace(" ", "")
+
+
+def test_the_wordpress_plugin_knows_the_same_attributes_of_another_meaning() -> None:
+    """As the script does: what one takes for a parameter is one for the other."""
+    plugin = (ROOT / "deploy/wordpress/personalize/includes/content.php").read_text()
+    script = (STATIC / "snippet.js").read_text()
+    [theirs] = re.findall(r"NOT_PARAMETERS = '/\^\((.*)\)\$/D'", plugin)
+    [ours] = re.findall(r"NOT_PARAMETERS = /-\|\^\((.*)\)\$/", script)
+    assert theirs == ours

@@ -12,7 +12,7 @@ defined( 'ABSPATH' ) || exit;
 const SHORTCODE = 'personalized_content';
 
 // What the script takes for the element's own, and nobody may set who only writes a shortcode.
-const NOT_PARAMETERS = '/^(recipe|id|class|style|title|lang|dir|hidden|slot|role|part|tabindex|on.*|item.*)$/D';
+const NOT_PARAMETERS = '/^(recipe|i[ds]|class|style|title|lang|dir|hidden|slot|role|part|tabindex|nonce|inert|popover|translate|draggable|accesskey|spellcheck|on.*|item.*)$/D';
 
 /** Tell WordPress about the shortcode and the block. */
 function register_content(): void {
