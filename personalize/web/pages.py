@@ -76,7 +76,7 @@ class PageAnswers:
         results = {one.id: _result(answered.get(one.id), refused.get(one.id)) for one in asked.entries}
         if not refused:
             request.state.given = Given(PAGE, "/api/personalize", outcomes)
-        return responses.page(results, outcomes, request, browser_ttl=0.0 if refused else self._browser_ttl)
+        return responses.page(results, outcomes, request, browser_ttl=self._browser_ttl)
 
     def _call(self, entry: Entry, asked: Page, caller: Caller) -> Call:
         """Return what to call for an entry; raise if it cannot be, or may not."""
