@@ -2,7 +2,7 @@
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -73,10 +73,11 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a section stands, and for how many seconds it stays fresh: below zero, since when it is not."""
+    """How a section stands, how many seconds it stays fresh (below zero: since when it is not), and its age in them."""
 
     standing: Standing
     fresh_for: float
+    age: float = field(default=0.0, compare=False)
 
 
 GONE = Judgement("gone", 0.0)
@@ -95,13 +96,13 @@ def judge(section: AnySection, spec: SectionSpec, now: float, ages: Ages) -> Jud
     spread = _spread(section.fetched_at, ages.jitter)
     if section.content is None:  # whatever was asked of a profile that does not exist
         fresh_for = min(spec.ttl, ages.negative) * spread - age
-        return Judgement("fresh" if fresh_for > 0 and section.fetched_at <= now else "expired", fresh_for)
+        return Judgement("fresh" if fresh_for > 0 and section.fetched_at <= now else "expired", fresh_for, age)
     fresh_for = spec.ttl * spread - age
     if section.fetched_at > now or not set(spec.asked) <= set(section.asked):
         fresh_for = min(0.0, fresh_for)
     if fresh_for > 0:
-        return Judgement("fresh", fresh_for)
-    return Judgement("stale" if age < ages.revalidate * spread else "expired", fresh_for)
+        return Judgement("fresh", fresh_for, age)
+    return Judgement("stale" if age < ages.revalidate * spread else "expired", fresh_for, age)
 
 
 def encode(section: AnySection) -> bytes:

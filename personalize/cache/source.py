@@ -253,9 +253,8 @@ class CachedSource:
         failed = section is None or tried_in_vain
         self._metrics.sections.labels(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
         tier = "profile_api" if brought.section is not None and not brought.shared else found.tier
-        reading = Reading(
-            tier, found.judgement.standing, judgement.fresh_for, coalesced=brought.coalesced, seconds=seconds
-        )
+        standing = found.judgement.standing
+        reading = Reading(tier, standing, judgement.fresh_for, judgement.age, brought.coalesced, seconds)
         return Served(section, reading, failed)
 
 

@@ -16,13 +16,15 @@ class Origin:
     """Where one parameter's value comes from.
 
     `source` is a tier, `provider`, `clock`, `request` or `default`; `ttl` the seconds for which it stays fresh (below
-    zero: since when it is not), `items` how many a provider has, `seconds` how long the read took.
+    zero: since when it is not), `age` those since it was read, `items` how many a provider has, `seconds` how long the
+    read took.
     """
 
     parameter: str
     need: str
     source: str
     ttl: float | None = None
+    age: float | None = None
     items: int | None = None
     seconds: float | None = None
 
@@ -56,8 +58,8 @@ def _origin(one: Parameter, outcome: Outcome, params: Mapping[str, object], item
             one.name, signatures.need(one.need), "provider", items=len(there) if isinstance(there, Sized) else None
         )
     reading = outcome.readings.get(section_of(one.need), Reading("none", "gone"))
-    ttl = None if reading.tier == "none" else reading.ttl
-    return Origin(one.name, signatures.need(one.need), _tier(reading), ttl=ttl, seconds=reading.seconds)
+    ttl, age = (None, None) if reading.tier == "none" else (reading.ttl, reading.age)
+    return Origin(one.name, signatures.need(one.need), _tier(reading), ttl=ttl, age=age, seconds=reading.seconds)
 
 
 def _tier(reading: Reading) -> str:

@@ -153,13 +153,14 @@ class Reading(Struct, frozen=True):
     """How one section of a snapshot came to be known.
 
     `standing` is what the tiers had of it before anything was read, `ttl` the seconds for which it stays fresh (below
-    zero: since when it is not), `coalesced` whether it came from a read that somebody else had begun, and `seconds` the
-    time until it was known.
+    zero: since when it is not), `age` those since it was read, `coalesced` whether it came from a read that somebody
+    else had begun, and `seconds` the time until it was known.
     """
 
     tier: Tier
     standing: Standing
     ttl: float = 0.0
+    age: float = 0.0
     coalesced: bool = False
     seconds: float = 0.0
 

@@ -49,7 +49,9 @@ const ms = (seconds) => `${(seconds * 1000).toFixed(1)} ms`;
 let recipes = {};
 
 async function describe() {
-  const described = await (await fetch("openapi.json")).json();
+  const answer = await fetch("openapi.json");
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const described = await answer.json();
   const named = Object.entries(described.paths).filter(([path, { get }]) => get && get.tags?.includes("recipes") && path !== "/api/personalize");
   recipes = Object.fromEntries(named.map(([path, { get }]) => [path.slice("/api/".length), get]));
   $("recipe").replaceChildren(...Object.keys(recipes).map((name) => element("option", {}, name)));
@@ -78,13 +80,17 @@ async function ask(event) {
     $("problem").hidden = true;
     $("locked").hidden = true;
   } catch (error) {
-    $("problem").textContent = error.message;
-    $("problem").hidden = false;
-    $("told").hidden = true;
+    complain(error.message);
     if (!$("locked").hidden) $("key").focus();
   } finally {
     $("answer").setAttribute("aria-busy", "false");
   }
+}
+
+function complain(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = false;
+  $("told").hidden = true;
 }
 
 // The answer.
@@ -103,18 +109,22 @@ function show(told) {
   $("shown").replaceChildren(rendered(told));
   $("needs").replaceChildren(...told.needs.map(row));
   $("waterfall").replaceChildren(waterfall(told));
-  $("json").textContent = JSON.stringify(told.data, null, 2);
+  const { recipe, personalized, degraded, data } = told;
+  $("json").textContent = JSON.stringify({ recipe, personalized, degraded, data }, null, 2);
 }
 
 function row(need) {
-  const cells = [need.parameter, need.need, SOURCES[need.source] ?? need.source, age(need), need.seconds === undefined ? "" : ms(need.seconds)];
+  const cells = [need.parameter, need.need, SOURCES[need.source] ?? need.source, aged(need), fresh(need), String(need.items ?? ""), need.seconds === undefined ? "" : ms(need.seconds)];
   return element("tr", {}, ...cells.map((text) => element("td", {}, text)));
 }
 
-function age({ items, ttl }) {
-  if (items !== undefined) return `${items} items`;
+function aged({ age }) {
+  return age === undefined ? "" : `${age.toFixed(0)} s`;
+}
+
+function fresh({ ttl }) {
   if (ttl === undefined) return "";
-  return ttl > 0 ? `fresh for ${ttl.toFixed(0)} s` : `stale for ${(-ttl).toFixed(0)} s`;
+  return ttl > 0 ? `for ${ttl.toFixed(0)} s` : `not for ${(-ttl).toFixed(0)} s`;
 }
 
 // A recipe's own markup is shown where it can neither run nor reach anything.
@@ -171,9 +181,10 @@ async function look() {
   if (!document.hidden && (kept() || $("locked").hidden)) {
     try {
       const told = { ...(await asked("console/vitals")), at: performance.now() };
-      if (last) compare(told, last);
+      if (last?.process !== told.process) restart();
+      else compare(told, last);
       last = told;
-    } catch { last = null; }
+    } catch { /* it may answer next time: of the same process, or of another */ }
   }
   setTimeout(look, POLL_MS);
 }
@@ -190,6 +201,14 @@ function compare(now, before) {
   draw("latency", slow, 0.8, (seconds) => (Number.isFinite(seconds) ? ms(seconds) : "more than 2.5 s"));
   const rate = (now.calls - before.calls) / ((now.at - before.at) / 1000);
   draw("budget", rate / now.budget, 1, () => `${rate.toFixed(1)} of ${now.budget}/s${now.breaker_open ? ", breaker open" : ""}`);
+}
+
+// The numbers of two starts, or of two workers, say nothing about one another.
+function restart() {
+  for (const [name, points] of Object.entries(series)) {
+    points.length = 0;
+    $(`${name}-chart`).replaceChildren();
+  }
 }
 
 const bound = (le) => (le === "+Inf" ? Infinity : Number(le));
@@ -211,5 +230,5 @@ function draw(name, value, most, told) {
 
 $("ask").addEventListener("submit", ask);
 $("recipe").addEventListener("change", offer);
-describe();
+describe().catch((error) => complain(`What can be asked is not known: openapi.json could not be read (${error.message}). Load this page again.`));
 look();

@@ -100,7 +100,8 @@ class Console:
         begun = time.perf_counter()
         with exchanges.watched() as calls:
             asked = [Call(recipe, query.params)]
-            [outcome] = await self._desk.serve(request, asked, query.visitor, caller, query.seconds)
+            patience = self._desk.deadline if query.seconds is None else query.seconds  # what a page would get is shown
+            [outcome] = await self._desk.serve(request, asked, query.visitor, caller, patience)
         seconds = time.perf_counter() - begun
         items = {name: self._providers[name].items() for name in recipe.providers}
         told = origins.members(outcome, origins.of(recipe, outcome, query.params, items))

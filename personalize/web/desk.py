@@ -48,7 +48,7 @@ class Desk:
         self._engine = engine
         self._callers = callers
         self._clients = clients
-        self._deadline = deadline
+        self.deadline = deadline
         self.rules = rules
         self.metrics = metrics
 
@@ -70,7 +70,7 @@ class Desk:
                 its place gets the answers that there are: a page has no use for an error.
         """
         ours = caller.server is not None
-        usual = min(self._deadline, SERVER_DEADLINE) if ours else self._deadline
+        usual = min(self.deadline, SERVER_DEADLINE) if ours else self.deadline
         deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
         allowance = self._clients.allowance(request, caller)
         outcomes = await self._engine.serve(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -19,15 +20,18 @@ class Vitals:
     def __init__(self, metrics: Metrics, *, budget: float) -> None:
         self._metrics = metrics
         self._budget = budget
+        self._process = uuid4().hex
 
     def told(self) -> dict[str, Any]:
         """Return the numbers: counts since the start, and `budget` in calls/s.
 
+        `process` is a random word of this start: numbers of another, or of another worker, are not to be compared.
         `reads` are sections looked up, by tier; `seconds` are the counts of answers that took no longer than each
         bound, cumulative as Prometheus has them.
         """
         metrics = self._metrics
         return {
+            "process": self._process,
             "answers": _summed(metrics.requests, "outcome"),
             "reads": _summed(metrics.cache_reads, "tier"),
             "seconds": _summed(metrics.request_seconds, "le"),

@@ -1,5 +1,6 @@
 """The console in a real browser: by keyboard alone, with a key and without, and nothing that its policy forbids."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -7,9 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.processes import personalize, wait_for_urls, wait_until_ready
-from tests.sites import API_KEY, Site
+from tests.sites import API_KEY, Site, track
 
 Picture = Callable[[str], None]
+SPENT = re.compile(r" (?!30\.0)\d")
+"""A point of a chart that is not at its bottom."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def focused(tab: Page) -> str:
 
 def tab_to(tab: Page, name: str) -> None:
     """Press the Tab key until something has the focus."""
-    for _ in range(20):
+    for _ in range(40):
         if focused(tab) == name:
             return
         tab.keyboard.press("Tab")
@@ -63,10 +66,12 @@ def needs(tab: Page) -> dict[str, str]:
 
 
 def test_an_answer_is_looked_at_by_keyboard(site: Site, tab: Page, complaints: list[str], picture: Picture) -> None:
-    """Its tiers, its ages, its calls to Segment with their ids, and what took how long."""
+    """Its tiers, its ages, its calls to Segment with their ids, what took how long, and all of it as a page gets it."""
+    with httpx.Client(trust_env=False) as client:  # about whom nobody has asked yet
+        track(client, site.sandbox, userId="looker", event="Post Viewed", properties={"category": "Cycling"})
     tab.goto(f"{site.service}/console")
     expect(tab.locator("#recipe option").first).to_be_attached()
-    ask(tab, "recommended-posts", "ada")
+    ask(tab, "recommended-posts", "looker")
     expect(tab.locator("#facts")).to_contain_text("personalized")
     assert needs(tab) == {"posts": "provider", "category": "Profile API", "limit": "default", "exclude": "default"}
     timeline = tab.locator("#waterfall svg").get_attribute("aria-label")
@@ -75,8 +80,21 @@ def test_an_answer_is_looked_at_by_keyboard(site: Site, tab: Page, complaints: l
     assert "Request-Id" in (tab.locator("#waterfall").text_content() or "")
     expect(tab.frame_locator("#shown iframe").locator("a").first).to_be_visible()
     expect(tab.locator("#answer")).to_have_attribute("aria-busy", "false")
+    ages = tab.locator("#needs tr", has_text="Profile API").locator("td").all_inner_texts()
+    assert ages[3].endswith(" s")
+    assert ages[4].startswith("for ")
+    assert tab.locator("#needs tr", has_text="provider").locator("td").nth(5).inner_text() == "48"
+    tab_to(tab, "whole")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#json")).to_be_visible()
+    expect(tab.locator("#json")).to_contain_text('"personalized": true')
+    expect(tab.locator("#json")).to_contain_text('"degraded": false')
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#json")).to_be_hidden()
+    expect(tab.locator("#budget")).to_contain_text("of 80/s")
     picture("console")
-    ask(tab, "recommended-posts", "ada")
+    tab.locator("#recipe").focus()
+    ask(tab, "recommended-posts", "looker")
     expect(tab.locator("#needs")).to_contain_text("memory")
     assert "GET" not in (tab.locator("#waterfall svg").get_attribute("aria-label") or "")
     tab.emulate_media(color_scheme="dark")
@@ -104,7 +122,27 @@ def test_live_numbers_move(site: Site, tab: Page) -> None:
             )
     expect(tab.locator("#hits")).to_contain_text("%")
     expect(tab.locator("#latency")).to_contain_text("ms")
-    assert len(tab.locator("#budget-chart path").get_attribute("d") or "") > len("M0 0")
+    expect(tab.locator("#budget-chart path")).to_have_attribute("d", SPENT)
+
+
+def test_numbers_of_two_processes_are_not_compared(site: Site, tab: Page) -> None:
+    """As where several workers answer, or one has started again: its chart begins anew."""
+    told = {"process": "one", "answers": {}, "reads": {}, "seconds": {}, "calls": 500, "budget": 80}
+    tab.route("**/console/vitals", lambda route: route.fulfill(json={**told, "breaker_open": False}))
+    tab.goto(f"{site.service}/console")
+    expect(tab.locator("#budget")).to_have_text("0.0 of 80/s")
+    told |= {"process": "another", "calls": 3}
+    expect(tab.locator("#budget-chart path")).to_have_count(0)
+    expect(tab.locator("#budget-chart path")).to_have_count(1)
+    expect(tab.locator("#budget")).to_have_text("0.0 of 80/s")
+
+
+def test_a_description_that_does_not_come_is_told(site: Site, tab: Page, complaints: list[str]) -> None:
+    """For without it nothing can be asked."""
+    tab.route("**/openapi.json", lambda route: route.fulfill(status=503))
+    tab.goto(f"{site.service}/console")
+    expect(tab.get_by_role("alert")).to_contain_text("openapi.json could not be read (status 503)")
+    assert complaints == []
 
 
 def test_a_key_is_asked_for_where_one_is_needed(locked: Site, tab: Page, complaints: list[str]) -> None:

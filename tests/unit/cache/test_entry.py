@@ -52,7 +52,9 @@ AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
 )
 def test_a_section_grows_old(age: float, standing: Standing, fresh_for: float) -> None:
     """Fresh, then served while it is read again, then only better than nothing, then gone."""
-    assert judge(traits("plan"), PLAN, FETCHED + age, AGES) == Judgement(standing, fresh_for)
+    judged = judge(traits("plan"), PLAN, FETCHED + age, AGES)
+    assert judged == Judgement(standing, fresh_for)
+    assert judged.age == (0 if standing == "gone" else age)
 
 
 @pytest.mark.parametrize(

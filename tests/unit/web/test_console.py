@@ -123,7 +123,7 @@ async def test_an_answer_says_where_it_came_from(client: httpx.AsyncClient) -> N
     again = await told(client, f"{ANSWER}&limit=3")
     assert again["calls"] == []
     [category] = [one for one in again["needs"] if one["parameter"] == "category"]
-    assert (category["source"], category["ttl"] > 0) == ("memory", True)
+    assert (category["source"], category["ttl"] > 0, category["age"] >= 0) == ("memory", True, True)
     assert "request" in {one["source"] for one in again["needs"]}
     assert first["request_id"] != again["request_id"]
 
@@ -156,6 +156,7 @@ async def test_vitals_rise_with_what_happens(client: httpx.AsyncClient) -> None:
     await client.get("/api/recommended-posts?user_id=ada", headers=bearer(API_KEY))
     after = await told(client, "/console/vitals")
     assert (before["calls"], after["calls"]) == (0, 1)
+    assert before["process"] == after["process"] != ""
     assert (before["budget"], before["breaker_open"]) == (80, False)
     assert sum(after["answers"].values()) == sum(before["answers"].values()) + 1
     assert after["reads"]["none"] == before["reads"].get("none", 0) + 1

@@ -320,7 +320,7 @@ async def test_nothing_is_told_twice(client: httpx.AsyncClient, body: bytes, fie
 
 
 async def test_a_page_is_kept_as_long_as_its_oldest_part(client: httpx.AsyncClient) -> None:
-    """By nobody but the visitor's browser, and not if a part was refused; who has it already is told so."""
+    """By nobody but the visitor's browser, and of what was not refused; who has it already is told so."""
     query = {"recipes": "greeting,views", "user_id": "ada"}
     first = await client.get(PAGE, params=query, headers={"Origin": ORIGIN})
     assert 50 <= int(first.headers["Cache-Control"].removeprefix("private, max-age=")) <= 60
