@@ -92,6 +92,8 @@ def test_an_answer_is_looked_at_by_keyboard(site: Site, tab: Page, complaints: l
     tab.keyboard.press("Enter")
     expect(tab.locator("#json")).to_be_hidden()
     expect(tab.locator("#budget")).to_contain_text("of 80/s")
+    httpx.get(f"{site.service}/api/recommended-posts?user_id=ada", trust_env=False).raise_for_status()
+    expect(tab.locator("#latency")).to_contain_text("ms")
     picture("console")
     tab.locator("#recipe").focus()
     ask(tab, "recommended-posts", "looker")

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.browser.conftest import ARTEFACTS
 from tests.conftest import real_part
 from tests.desks import GOOD, Desk, hooked, secret_in_config
 from tests.documents import ROOT
@@ -29,11 +30,11 @@ def service(desk: Desk) -> Iterator[str]:
         yield wait_for_urls(run, 2)[0]
 
 
-def shown(url: str, folder: Path) -> str:
+def shown(url: str, folder: Path, wanted: str = "--dump-dom") -> str:
     """Return what a browser has made of a page."""
     command = [
         *(real_part("chromium"), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"),
-        *("--virtual-time-budget=10000", "--dump-dom", url),
+        *("--virtual-time-budget=10000", wanted, url),
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=50, check=True).stdout
 
@@ -62,6 +63,8 @@ def test_a_guest_sees_what_is_recommended(desk: Desk, guest: httpx.Client, servi
     for post in posts:
         assert f'href="{post["url"]}"' in page
     assert FALLBACK not in page
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    shown(f"{desk.blog.url}{path}", tmp_path / "good", f"--screenshot={ARTEFACTS / 'wordpress.png'}")
 
     desk.save(**options)
     page = shown(f"{desk.blog.url}{path}", tmp_path / "bad")
