@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 PACKAGES = Path(__file__).parent / "browser" / "node_modules"
 
