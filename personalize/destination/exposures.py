@@ -5,6 +5,7 @@ proven: else anybody could write into anybody's profile.
 """
 
 import asyncio
+import threading
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ MAX_WAITING = 10_000
 
 EVERY_SECONDS = 1.0
 TRIES = 3
+SECONDS = 3.0
+"""What one answer of the Tracking API may take: nobody waits for it, but the service's end does."""
+
 CLOSE_SECONDS = 1.0
 """What those that wait are given when the service stops."""
 
@@ -47,7 +51,8 @@ class Exposures:
     Args:
         send: sends a batch, from a thread.
         metrics: counts what became of each.
-        close: gives back what `send` holds.
+        stop: lets a running `send` try no more.
+        close: gives back what `send` holds, once none is running.
         now: the time, in UTC.
         wait: waits for some seconds.
     """
@@ -57,23 +62,27 @@ class Exposures:
         send: Send,
         metrics: Metrics,
         *,
+        stop: Callable[[], None] = lambda: None,
         close: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._send = send
         self._metrics = metrics
+        self._stop = stop
         self._close = close
         self._now = now
         self._wait = wait
         self._waiting: deque[bytes] = deque()
+        self._sending: set[asyncio.Task[None]] = set()
 
     def tell(self, visitor: Visitor, outcomes: Sequence[Outcome]) -> None:
-        """Take what somebody was given, where it was made for them."""
+        """Take the items that somebody was given, where they were chosen for them."""
         for outcome in outcomes:
-            if not outcome.personalized or outcome.error is not None:
+            items = list(_items(outcome)) if outcome.personalized and outcome.error is None else []
+            if not items:
                 continue
-            call = self._call(visitor, outcome)
+            call = self._call(visitor, outcome, items)
             if call is None or len(self._waiting) >= MAX_WAITING:
                 self._metrics.exposures.labels("untold" if call is None else "dropped").inc()
             else:
@@ -90,6 +99,9 @@ class Exposures:
             await asyncio.wait([task])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.flush(), CLOSE_SECONDS)
+            self._stop()
+            if self._sending:
+                await asyncio.wait(self._sending)
             self._close()
 
     async def flush(self) -> None:
@@ -98,28 +110,37 @@ class Exposures:
             calls, room = list[bytes](), Room()
             while self._waiting and room.takes(self._waiting[0]):
                 calls.append(self._waiting.popleft())
-            try:
-                await asyncio.to_thread(self._send, calls)
-            except (SyncError, BatchRefused) as error:
-                self._metrics.exposures.labels("failed").inc(len(calls))
-                logs.exposures_lost(str(error))
-            else:
-                self._metrics.exposures.labels("sent").inc(len(calls))
+            task = asyncio.create_task(self._deliver(calls), name="exposures sent")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+            await asyncio.shield(task)  # a thread goes on, whoever waits for it
+
+    async def _deliver(self, calls: list[bytes]) -> None:
+        try:
+            await asyncio.to_thread(self._send, calls)
+        except (SyncError, BatchRefused) as error:
+            self._metrics.exposures.labels("failed").inc(len(calls))
+            logs.exposures_lost(str(error))
+        else:
+            self._metrics.exposures.labels("sent").inc(len(calls))
 
     async def _run(self) -> None:
         while True:
             await self._wait(EVERY_SECONDS)
             await self.flush()
 
-    def _call(self, visitor: Visitor, outcome: Outcome) -> bytes | None:
+    def _call(self, visitor: Visitor, outcome: Outcome, items: Sequence[Json]) -> bytes | None:
+        whose = outcome.external_id
+        told = {whose.type: whose.value} if whose and (visitor.proven or whose.type != "user_id") else {}
         payload: dict[str, Json] = {
             SPACE.name: "-",  # the sender has it
-            "user_id": visitor.user_id if visitor.proven else None,
-            "anonymous_id": visitor.anonymous_id,
+            # The id that was answered, and that alone: nobody has shown that another is the same person's.
+            "user_id": told.get("user_id"),
+            "anonymous_id": told.get("anonymous_id"),
             "event_name": EVENT,
             "timestamp": self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "message_id": f"personalize-{uuid.uuid4()}",
-            "properties": {"recipe": outcome.recipe, "items": list(_items(outcome)), "outcome": outcome.provenance},
+            "properties": {"recipe": outcome.recipe, "items": items, "outcome": outcome.provenance},
         }
         try:
             return encoded(ACTIONS["track"].call(payload))
@@ -143,6 +164,11 @@ def exposures_to(url: str, write_key: str, metrics: Metrics) -> Exposures:
         write_key: of the Profile space's source.
         metrics: counts what became of each.
     """
-    client = httpx.Client()
-    api = TrackingApi(url, client, rate=0, pace=Pace(), tries=TRIES)
-    return Exposures(lambda calls: api.send(write_key, calls), metrics, close=client.close)
+    client, stopping = httpx.Client(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise SyncError("The service stops.")
+
+    api = TrackingApi(url, client, rate=0, pace=Pace(sleep=pause), tries=TRIES, seconds=SECONDS)
+    return Exposures(lambda calls: api.send(write_key, calls), metrics, stop=stopping.set, close=client.close)

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
@@ -12,10 +13,13 @@ import httpx
 from personalize.errors import SyncError
 
 TRIES = 8
-"""Times that a batch is sent before the run stops: some two minutes."""
+"""Times that a batch is sent before the run stops: after a minute at most, and longer where `Retry-After` says so."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds: each pause is up to twice the one before, at random, as many runs may wait at once."""
+
+LONGEST_ASKED = 60.0
+"""Seconds that `Retry-After` may ask for."""
 
 SECONDS = 30.0
 """What one answer may take."""
@@ -45,6 +49,7 @@ class TrackingApi:
         rate: calls a second that are sent at most; 0 is no limit.
         pace: time.
         tries: times that a batch is sent before it is given up.
+        seconds: what one answer may take.
         told: is told why a batch waits.
     """
 
@@ -56,6 +61,7 @@ class TrackingApi:
         rate: float,
         pace: Pace,
         tries: int = TRIES,
+        seconds: float = SECONDS,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._url = f"{url.rstrip('/')}/batch"
@@ -63,6 +69,7 @@ class TrackingApi:
         self._rate = rate
         self._pace = pace
         self._tries = tries
+        self._seconds = seconds
         self._told = told
         self._not_before = 0.0
 
@@ -82,7 +89,7 @@ class TrackingApi:
             if number + 1 < self._tries:
                 self._told(f"{reason} Trying again.")
                 waits = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * (0.5 + self._pace.chance() / 2)
-                self._pace.sleep(max(waits, min(pause, LONGEST_PAUSE)))
+                self._pace.sleep(max(waits, min(pause, LONGEST_ASKED)))
         raise SyncError(
             f"{reason} Given up after {self._tries} tries: run it again later, and it goes on where it was."
         )
@@ -92,16 +99,21 @@ class TrackingApi:
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         try:
             answer = self._client.post(
-                self._url, content=body, headers=headers, auth=(write_key, ""), timeout=SECONDS, follow_redirects=False
+                self._url,
+                content=body,
+                headers=headers,
+                auth=(write_key, ""),
+                timeout=self._seconds,
+                follow_redirects=False,
             )
         except httpx.RequestError as error:
             return f"The Tracking API does not answer ({type(error).__name__}).", 0.0
-        if answer.is_success:
+        if answer.is_success and _is_taken(answer):
             return None, 0.0
         if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise SyncError(f"The Tracking API does not accept the write key. {REGION}")
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.is_server_error:
-            return f"The Tracking API answers {answer.status_code}.", _seconds(answer.headers.get("Retry-After"))
+            return f"The Tracking API answers {answer.status_code}.", _seconds(answer.headers)
         if answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
             raise BatchRefused(f"the Tracking API answers {answer.status_code}.")
         raise SyncError(f"The Tracking API answers {answer.status_code}: is {self._url} right? {REGION}")
@@ -115,9 +127,22 @@ class TrackingApi:
         self._not_before = max(now, self._not_before) + calls / self._rate
 
 
-def _seconds(said: str | None) -> float:
-    """Return what `Retry-After` asks for in seconds; of a date or anything else, nothing is known."""
+def _is_taken(answer: httpx.Response) -> bool:
+    """Return whether it is the Tracking API that says so: a proxy's page is a 200 too."""
     try:
-        return max(0.0, float(said or 0))
+        told = answer.json()
     except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("success") is True
+
+
+def _seconds(headers: httpx.Headers) -> float:
+    """Return what `Retry-After` asks for in seconds, of a date by the clock of whoever says it; else nothing."""
+    said = headers.get("Retry-After") or "0"
+    try:
+        if said.strip().isdecimal():
+            return float(said)
+        until, now = parsedate_to_datetime(said), parsedate_to_datetime(headers.get("Date") or "")
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):
         return 0.0

@@ -16,7 +16,7 @@ from personalize.engine.basis import basis_of
 from personalize.engine.lanes import Lane
 from personalize.engine.memo import Memo, key_of
 from personalize.errors import RecipeFailed
-from personalize.model import Collection, Reading, SectionName, Snapshot, Visitor
+from personalize.model import Collection, ExternalId, Reading, SectionName, Snapshot, Visitor
 from personalize.needs import Plan
 from personalize.ports import UNLIMITED, Allowance, Ask, Basis, Errand, ItemProvider, Priority, ProfileSource
 from personalize.registry import AnyRecipe
@@ -61,13 +61,17 @@ class Outcome:
     basis: Basis | None = None
     """What it rests on, if it came from memory, was fresh and reads no clock; good for `fresh_for` at most."""
 
+    external_id: ExternalId | None = None
+    """Whose profile it was made of: one of the visitor's ids."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a visitor in one collection, and what memory had of each profile that was looked up."""
+    """What is known of a visitor in one collection, what memory had of each profile looked up, and whose is known."""
 
     snapshot: Snapshot
     peeked: tuple[Basis | None, ...] = ()
+    external_id: ExternalId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ class Engine:
         ids = visitor.external_ids(collection) if sections else ()
         snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
         peeked: list[Basis | None] = []
+        whose: ExternalId | None = None
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
             urgency = (errand.deadline, errand.priority)
@@ -146,9 +151,10 @@ class Engine:
                 snapshot = await self._source.fetch(ask)
             failed |= snapshot.failed
             fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
+            whose = external_id if snapshot.found else None
             if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
                 break
-        return _Known(replace(snapshot, failed=failed, fresh_for=fresh_for), tuple(peeked))
+        return _Known(replace(snapshot, failed=failed, fresh_for=fresh_for), tuple(peeked), whose)
 
     async def _outcome(self, call: Call, known: _Known, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(known.snapshot, call.recipe)
@@ -160,6 +166,7 @@ class Engine:
             provenance=_provenance(relevant),
             fresh_for=relevant.fresh_for,
             readings=relevant.readings,
+            external_id=known.external_id,
         )
         started, found = time.perf_counter(), False
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from personalize.destination.batches import BATCH_BYTES, CALL_BYTES
 from personalize.destination.exposures import MAX_ITEMS, MAX_WAITING, Exposures
 from personalize.engine import Outcome
 from personalize.errors import ConfigurationError, RecipeFailed, SyncError
-from personalize.model import Visitor
+from personalize.model import ExternalId, Visitor
 from personalize.telemetry.metrics import Metrics
 from tests.doubles import environment
 from tests.processes import until
@@ -74,8 +75,15 @@ async def opened(bench: Bench) -> AsyncIterator[Exposures]:
         yield bench.exposures
 
 
-def given(data: object = (), **more: Any) -> Outcome:
-    told: dict[str, Any] = {"personalized": True, "degraded": False, "provenance": "fresh", "fresh_for": 1.0, **more}
+def given(data: object = ({"url": "https://example.com/a"},), **more: Any) -> Outcome:
+    told: dict[str, Any] = {
+        "external_id": ExternalId("user_id", "ada"),
+        "personalized": True,
+        "degraded": False,
+        "provenance": "fresh",
+        "fresh_for": 1.0,
+        **more,
+    }
     return Outcome(recipe="posts", data=msgspec.Raw(msgspec.json.encode(data)), **told)
 
 
@@ -88,7 +96,6 @@ async def test_what_somebody_was_given_is_a_track_call(bench: Bench) -> None:
     assert call == {
         "type": "track",
         "userId": "ada",
-        "anonymousId": ADA.anonymous_id,
         "event": "Recommendations Served",
         "timestamp": "2026-01-02T03:04:05.000Z",
         "properties": {"recipe": "posts", "items": ["https://example.com/a", "7"], "outcome": "fresh"},
@@ -103,7 +110,7 @@ async def test_what_somebody_was_given_is_a_track_call(bench: Bench) -> None:
     ("visitor", "outcome", "counted"),
     [
         (Visitor(user_id="ada"), given(), {"untold": 1}),
-        (Visitor(group_id="acme", proven=True), given(), {"untold": 1}),
+        (Visitor(group_id="acme", proven=True), given(external_id=ExternalId("group_id", "acme")), {"untold": 1}),
         (ADA, given(personalized=False), {}),
         (ADA, given(error=RecipeFailed("raised")), {}),
         (ADA, given([{"url": "x" * CALL_BYTES}]), {"untold": 1}),
@@ -119,12 +126,46 @@ async def test_who_may_not_be_named_is_not(
     assert bench.counted() == counted
 
 
-async def test_an_unproven_user_is_told_of_by_the_anonymous_id(bench: Bench) -> None:
-    """Which nobody can guess."""
+async def test_only_the_id_that_was_answered_is_told(bench: Bench) -> None:
+    """That another id of the request is the same person's nobody has shown, and Segment would join the two."""
+    anonymous = ExternalId("anonymous_id", "5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11")
     async with opened(bench) as exposures:
-        exposures.tell(Visitor(user_id="ada", anonymous_id=ADA.anonymous_id), [given({"no": "list"})])
-    [call] = bench.space.calls
-    assert ("userId" in call, call["anonymousId"], call["properties"]["items"]) == (False, ADA.anonymous_id, [])
+        exposures.tell(ADA, [given(), given(external_id=anonymous)])
+        exposures.tell(Visitor(user_id="ada", anonymous_id=ADA.anonymous_id), [given(), given(external_id=anonymous)])
+    told = [(call.get("userId"), call.get("anonymousId")) for call in bench.space.calls]
+    assert told == [("ada", None), (None, ADA.anonymous_id), (None, ADA.anonymous_id)]
+    assert bench.counted() == {"sent": 3, "untold": 1}
+
+
+@pytest.mark.parametrize("data", [{"traits": {"name": "Ada"}}, [], [1, {}], "text"])
+async def test_only_items_are_told_of(bench: Bench, data: object) -> None:
+    """A view of a customer recommends nothing."""
+    async with opened(bench) as exposures:
+        exposures.tell(ADA, [given(data)])
+    assert (bench.space.calls, bench.counted()) == ([], {})
+
+
+async def test_a_call_that_hangs_is_let_go_before_all_is_closed() -> None:
+    """It tries no more, and what it holds is closed when it has ended, and not under it."""
+    happened: list[str] = []
+    begun, stopped = threading.Event(), threading.Event()
+
+    def send(_: list[bytes]) -> None:
+        begun.set()
+        stopped.wait()
+        happened.append("given up")
+        raise SyncError("The service stops.")
+
+    def close() -> None:
+        happened.append("closed")
+
+    metrics = Metrics(CollectorRegistry())
+    exposures = Exposures(send, metrics, stop=stopped.set, close=close, wait=lambda _: asyncio.sleep(0))
+    async with exposures.opened():
+        exposures.tell(ADA, [given()])
+        await asyncio.to_thread(begun.wait)
+    assert happened == ["given up", "closed"]
+    assert metrics.registry.get_sample_value("personalize_exposures_total", {"outcome": "failed"}) == 1
 
 
 async def test_they_are_sent_while_the_service_runs(bench: Bench) -> None:

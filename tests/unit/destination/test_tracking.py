@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -70,7 +71,7 @@ def test_what_passes_is_tried_again(clock: Clock) -> None:
     asked = httpx.Response(429, headers={"Retry-After": "7"})
     passing: list[httpx.Response | Exception] = [httpx.DecodingError("no gzip"), httpx.ConnectError("no"), asked]
     odd = httpx.Response(429, headers={"Retry-After": "soon"})
-    for one in api(clock, answering(*passing, odd, httpx.Response(200))):
+    for one in api(clock, answering(*passing, odd, httpx.Response(200, json={"success": True}))):
         one.send("key", [b"{}"])
     assert clock.slept == [0.5, 1.0, 7.0, 4.0]
 
@@ -112,7 +113,32 @@ def test_a_refused_batch_is_another_thing(clock: Clock, status: int) -> None:
 
 def test_a_rate_is_kept(clock: Clock) -> None:
     """After a batch of so many calls the next one waits until they are paid for."""
-    for one in api(clock, answering(httpx.Response(200)), rate=10):
+    for one in api(clock, answering(httpx.Response(200, json={"success": True})), rate=10):
         for _ in range(3):
             one.send("key", [b"{}"] * 5)
     assert clock.slept == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("answer", [{"text": "<p>Log in</p>"}, {"json": {"success": False}}, {"json": [True]}])
+def test_only_the_tracking_api_says_that_a_batch_is_taken(clock: Clock, answer: dict[str, Any]) -> None:
+    """A proxy's page is a 200 too: what it took nobody has."""
+    for one in api(clock, answering(httpx.Response(200, **answer))):
+        with pytest.raises(SyncError, match=r"answers 200: is .* right"):
+            one.send("key", [b"{}"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "slept"),
+    [
+        ("Fri, 02 Jan 2026 03:04:25 GMT", 20.0),
+        ("Fri, 02 Jan 2026 05:00:00 GMT", 60.0),
+        ("Fri, 02 Jan 2026 03:00:00 GMT", 0.5),
+        ("3600", 60.0),
+    ],
+)
+def test_a_date_to_try_again_is_kept(clock: Clock, asked: str, slept: float) -> None:
+    """By the clock of whoever asks for it; a minute at most."""
+    busy = httpx.Response(503, headers={"Retry-After": asked, "Date": "Fri, 02 Jan 2026 03:04:05 GMT"})
+    for one in api(clock, answering(busy, httpx.Response(200, json={"success": True}))):
+        one.send("key", [b"{}"])
+    assert clock.slept == [slept]
