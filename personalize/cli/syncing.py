@@ -86,10 +86,12 @@ def run(
     rejects_path = None if dry_run else rejects or file.with_suffix(".rejects.jsonl")
     limit = limit or (SHOWN if dry_run else None)
     stopped: SyncError | None = None
-    with writing(rejects_path) as refused, httpx.Client() as client, _progress(console) as progress:
+    refused = Rejects(None)
+    with httpx.Client() as client, _progress(console) as progress:
         way = way or _real_way(destination, loaded, client, rate, progress.say, with_sandbox=with_sandbox)
         try:
-            with opened(state_path) as known:
+            # The state first: while another run has it, the file of rejects is that run's.
+            with opened(state_path) as known, writing(rejects_path) as refused:
                 summary = _run(destination, loaded, way, known, refused, limit, progress)
         except SyncError as error:
             stopped, summary = error, progress.summary
@@ -167,6 +169,9 @@ def _report(summary: Summary, refused: Rejects, console: Console, *, dry_run: bo
     console.print(f"{_counted(summary.rows, 'row')}: {', '.join(counts) or 'nothing to send'}.", highlight=False)
     if refused.count and refused.path:
         console.print(f"The rejected rows are in {refused.path}, each with its reason.", highlight=False)
+    if refused.count and not refused.path:
+        for reason in refused.reasons:
+            console.print(f"  {reason}", highlight=False, markup=False)
     if summary.outcomes["sent"] and not dry_run:
         console.print(f"If profiles do not change: {REGION}", highlight=False, style="dim")
 

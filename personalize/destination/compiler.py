@@ -51,8 +51,11 @@ class Compiler(Problems):
                 return self.members(mapping)
             case str() | int() | float() | None:
                 return lambda _: mapping
-            case _:
+            case list() | tuple():
                 return self._items(mapping)
+            case _:
+                self.add("should be in quotes: TOML's own dates and times are none of JSON.")
+                return nothing
 
     def members(self, mapping: Mapping[str, Json]) -> Render:
         """Compile an object, member by member; what is not there for an event is left out."""

@@ -3,6 +3,7 @@
 In the order of Segment's: what is empty is left out, what can be meant is converted, what nobody asked for is dropped.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,11 @@ from personalize.destination.values import Json, kind, text
 from personalize.errors import RowRefused
 
 Kind = Literal["string", "datetime", "object"]
+
+_EPOCH = re.compile(r"-?[0-9]{9,16}(\.[0-9]+)?", re.ASCII)
+"""Seconds or milliseconds as text; fewer digits are a date without its dashes, or nothing."""
+
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
 MAX_EPOCH = 253_402_300_799
 """The last second of the year 9999; greater numbers are milliseconds."""
@@ -69,10 +75,12 @@ def _converted(value: Json, field: Field) -> Json:
 def _moment(value: str | float, field: Field) -> str:
     """Return a time as Segment reads it; text that is one stays as it was written."""
     try:
-        if isinstance(value, str):
+        if isinstance(value, str) and _EPOCH.fullmatch(value.strip()):  # a column of CSV, where all is text
+            return _moment(float(value), field)
+        if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):  # 20260102 is a date to Python alone
             datetime.fromisoformat(value.strip())
             return value.strip()
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | str):
             seconds = value if abs(value) <= MAX_EPOCH else value / 1000
             moment = datetime.fromtimestamp(seconds, UTC)
             return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -62,7 +62,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RowMapping:
-    """What is made of a model's rows; `names_space` if it says itself which Profile space they are for."""
+    """What is made of a model's rows; `names_space` if it says itself which Profile space they are for.
+
+    `has_usual_trigger` if nobody wrote one: the action's own stands for it, and is about the action and no column.
+    """
 
     name: str
     model: str
@@ -70,6 +73,7 @@ class RowMapping:
     trigger: Condition | None
     template: Template
     names_space: bool
+    has_usual_trigger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class _Reader:
         self._known((), told, TOP)
         name = self._text((), told, "name") or ""
         region = told.get("endpoint_region", "north_america")
-        if region not in REGIONS:
+        if not isinstance(region, str) or region not in REGIONS:
             self._add(("endpoint_region",), f"{NO_REGION} It is one of {', '.join(REGIONS)}.")
         models = {name: self._model(name, one) for name, one in self._tables(told, "models").items()}
         listed = told.get("mappings", [])
@@ -129,6 +133,9 @@ class _Reader:
             listed = []
         if len(listed) > MAX_MAPPINGS:
             self._add(("mappings",), f"there are {len(listed)} mappings; a destination has {MAX_MAPPINGS} at most.")
+        for number, one in enumerate(listed):
+            if not isinstance(one, dict):
+                self._add(("mappings", number), "a mapping is a table: write it under [[mappings]].")
         mappings = [self._mapping(number, one, models) for number, one in enumerate(listed) if isinstance(one, dict)]
         self._distinct(listed)
         if self._problems:
@@ -162,7 +169,9 @@ class _Reader:
         template = self._fields(place, told, action)
         if action is None or template is None or not enabled:
             return None
-        return RowMapping(name, model, action, trigger, template, SPACE.name in told["fields"])
+        return RowMapping(
+            name, model, action, trigger, template, SPACE.name in told["fields"], told.get("trigger") is None
+        )
 
     def _action(self, place: Place, told: dict[str, Any]) -> Action | None:
         name = self._text(place, told, "action", required=True)
@@ -214,6 +223,9 @@ class _Reader:
         if not isinstance(found, dict) or not found:
             self._add((name,), f"there is no model: write one under [{name}.people].")
             return {}
+        for key, value in found.items():
+            if not isinstance(value, dict):
+                self._add((name, key), f"`{key}` has to be a table: write it under [{name}.{key}].")
         return {key: value for key, value in found.items() if isinstance(value, dict)}
 
     def _known(self, place: Place, told: Iterable[str], names: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from personalize.destination.mappings import Model
-from personalize.destination.rows import Row
+from personalize.destination.rows import Row, Unreadable
 from personalize.errors import ConfigurationError
 
 MISSING = "{what} needs more than the service has: install it with pip install 'personalize[sync]'."
@@ -14,8 +14,8 @@ MISSING = "{what} needs more than the service has: install it with pip install '
 class Rows(Protocol):
     """An open source."""
 
-    def __iter__(self) -> Iterator[Row]:
-        """Yield each row by its columns' names, in the source's order."""
+    def __iter__(self) -> Iterator[Row | Unreadable]:
+        """Yield each row by its columns' names, in the source's order, and what is none."""
 
     def count(self) -> int | None:
         """Return how many there are, where that can be told before they are read."""

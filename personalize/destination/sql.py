@@ -12,6 +12,9 @@ from personalize.errors import ConfigurationError, SyncError
 ROWS_AT_ONCE = 1000
 """Rows that a database hands over at a time, and all that are held of it."""
 
+AS_WRITTEN = {"no_parameters": True}
+"""Lets drivers that write parameters with % take one for what it is."""
+
 
 class Query:
     """An open query.
@@ -31,7 +34,7 @@ class Query:
         Raises:
             SyncError: the database did not take the query, or went away.
         """
-        options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
+        options = {**AS_WRITTEN, "stream_results": True, "yield_per": ROWS_AT_ONCE}
         try:
             with self._connection.exec_driver_sql(self._text, execution_options=options) as result:
                 for row in result.mappings():
@@ -42,7 +45,8 @@ class Query:
     def count(self) -> int | None:
         """Return how many rows there are, as the database says."""
         try:
-            counted = self._connection.exec_driver_sql(f"SELECT count(*) FROM ({self._text}) AS rows_of_query")  # noqa: S608 -- the operator's own query
+            asked = f"SELECT count(*) FROM ({self._text}) AS rows_of_query"  # noqa: S608 -- the operator's own query
+            counted = self._connection.exec_driver_sql(asked, execution_options=AS_WRITTEN)
             return int(counted.scalar_one())
         except SQLAlchemyError:
             self._connection.rollback()
@@ -61,6 +65,8 @@ def querying(url: str, text: str) -> Iterator[Query]:
         engine = sqlalchemy.create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(f"PERSONALIZE_WAREHOUSE_URL: {_masked(str(error), url)}") from None
+    except ValueError:  # whose message may quote a part of the password
+        raise ConfigurationError("PERSONALIZE_WAREHOUSE_URL is no URL: its port has to be a number.") from None
     try:
         with engine.connect() as connection:
             yield Query(connection, text)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from personalize.errors import SyncError
 
-VERSION = 1
+VERSION = 2
 """Of the file's form; `user_version` to SQLite."""
 
 HASH_BYTES = 16
@@ -21,16 +21,23 @@ OWNER_ONLY = 0o600
 """Whoever has the file and guesses an id could tell whether it is in there."""
 
 TABLE = """
-    CREATE TABLE IF NOT EXISTS sent (scope BLOB, key BLOB, digest BLOB NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID
+    CREATE TABLE IF NOT EXISTS sent (
+        scope BLOB, key BLOB, digest BLOB NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (scope, key)
+    ) WITHOUT ROWID
 """
 
 
 class Mark(NamedTuple):
-    """That a call was made of a row: hashes of the mapping, of the row's key and of the call."""
+    """That a call was made of a row: hashes of the mapping, of the row's key and of the call.
+
+    `generation` counts how often the call of this row was another one before: a row that goes back to what it was is
+    told anew.
+    """
 
     scope: bytes
     key: bytes
     digest: bytes
+    generation: int = 0
 
 
 def hashed(*parts: bytes | str) -> bytes:
@@ -52,16 +59,25 @@ class State:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def digest(self, scope: bytes, key: bytes) -> bytes | None:
-        """Return the hash of the last call that was made of a row."""
-        asked = "SELECT digest FROM sent WHERE scope = ? AND key = ?"
+    def last(self, scope: bytes, key: bytes) -> Mark | None:
+        """Return the mark of the last call that was made of a row."""
+        asked = "SELECT scope, key, digest, generation FROM sent WHERE scope = ? AND key = ?"
         found = self._connection.execute(asked, (scope, key)).fetchone()
-        return None if found is None else bytes(found[0])
+        return None if found is None else Mark(*found)
 
     def remember(self, marks: Iterable[Mark]) -> None:
-        """Note that calls were taken: all of them or none, and on the disk before this returns."""
-        with self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", marks)
+        """Note that calls were taken: all of them or none, and on the disk before this returns.
+
+        Raises:
+            SyncError: the disk is full, or the file went away.
+        """
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", marks)
+        except sqlite3.Error as error:
+            raise SyncError(
+                f"The state file cannot be written ({error}): what was sent last is sent again, with the same ids."
+            ) from None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import sqlalchemy
 
+from personalize.destination.state import opened
 from tests import postgres
 from tests.conftest import free_port
 from tests.processes import Running, personalize, wait_for_urls, wait_until
@@ -90,7 +91,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def synced(file: Path, *options: str, status: int = 0, **named: str) -> str:
     """Run to the end, and return what was said."""
     with personalize("sync", "run", str(file), *options, environment=settings(**named)) as run:
-        assert run.process.wait(50) == status, run.output
+        assert run.process.wait(300) == status, run.output
     return " ".join(run.output.split())
 
 
@@ -104,7 +105,7 @@ def traits(client: httpx.Client, sandbox: str, user: str) -> dict[str, object]:
     return found
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_run_that_is_killed_loses_nothing(
     client: httpx.Client, warehouse: str, write: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -116,14 +117,46 @@ def test_a_run_that_is_killed_loses_nothing(
         for number in range(KILLS):
             with personalize("sync", "run", str(file), "--rate", "20000", environment=settings(**named)) as run:
                 enough = 3 * number + 2
-                wait_until(lambda most=enough: batches(client, url) > most, "batches that are sent", 30)  # type: ignore[misc]  # of now
+                wait_until(lambda most=enough: batches(client, url) > most, "batches that are sent", 300)  # type: ignore[misc]  # of now
                 os.kill(run.process.pid, signal.SIGKILL)
-                run.process.wait(10)
+                run.process.wait(60)
         said = synced(file, "--rate", "0", status=0, **named)
         assert re.search(rf"{ROWS:,} rows: \d+,\d+ sent, \d+,\d+ unchanged\.", said), said
         assert traits(client, url, f"row-{ROWS}") == {"id": f"row-{ROWS}", "number": ROWS, "plan": "x"}
         assert f"{ROWS:,} unchanged." in synced(file, status=0, **named)
     assert kept(profiles) == {f"row-{number}": number for number in range(1, ROWS + 1)}
+
+
+def test_a_query_is_taken_as_it_is_written(
+    client: httpx.Client, sandbox: str, warehouse: str, write: Callable[..., Path]
+) -> None:
+    """A percent sign is no parameter, to PostgreSQL's driver neither."""
+    file = write("query = \"SELECT id, 'a%s' AS plan FROM people WHERE id LIKE 'row-1%' AND number % 7 = 1 LIMIT 1\"")
+    assert "1 row: 1 sent." in synced(file, WAREHOUSE_URL=warehouse, TRACKING_API_URL=sandbox)
+    assert traits(client, sandbox, "row-1")["plan"] == "a%s"
+
+
+def test_a_line_that_is_no_row_is_written_down(
+    client: httpx.Client, sandbox: str, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """And the others are sent; a run that only shows calls says why on the spot."""
+    (tmp_path / "people.csv").write_text("id,plan\nlinda,pro\nbo,free,extra\nmo,pro\n", encoding="utf-8")
+    file, reason = write('file = "people.csv"'), "line 3 has 3 columns, and the first line names 2."
+    assert f"1 rejected, 2 to send. People: {reason}" in synced(file, "--dry-run", status=3)
+    assert "3 rows: 1 rejected, 2 sent." in synced(file, status=3, TRACKING_API_URL=sandbox)
+    [line] = (tmp_path / "people.rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) == {"mapping": "People", "reason": reason, "row": "bo,free,extra"}
+    assert traits(client, sandbox, "linda") == {"id": "linda", "plan": "pro"}
+
+
+def test_a_second_run_leaves_the_rejects_of_the_first(write: Callable[..., Path], tmp_path: Path) -> None:
+    """It is told that another one has the state open, and touches nothing of its."""
+    (tmp_path / "people.csv").write_text("id\na\n", encoding="utf-8")
+    (tmp_path / "people.rejects.jsonl").write_text("{}\n", encoding="utf-8")
+    with opened(tmp_path / "people.state") as state:
+        state.remember([])
+        assert "Another run has the state file" in synced(write('file = "people.csv"'), status=1)
+    assert (tmp_path / "people.rejects.jsonl").read_text(encoding="utf-8") == "{}\n"
 
 
 def kept(profiles: Path) -> dict[str, int]:

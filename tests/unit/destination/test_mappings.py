@@ -139,6 +139,13 @@ action = 7
         ('name = "x"', "F:1: there is no mapping: write one under [[mappings]]."),
         (GOOD + GOOD[GOOD.index("[[mappings]]") :] * 25, "F:1: there are 52 mappings; a destination has 50 at most."),
         (GOOD.replace('name = "From the warehouse"', "name = 7"), "F:1: `name` has to be a text."),
+        ('mappings = ["x"]', "F:1: a mapping is a table: write it under [[mappings]]."),
+        ("[models]\npeople = 1", "F:2: `people` has to be a table: write it under [models.people]."),
+        ('endpoint_region = ["x"]', f"F:1: {mappings.NO_REGION} It is one of north_america, europe."),
+        (
+            GOOD.replace('{ "@path" = "$.user_id" }', "2026-01-02"),
+            "F:16: in the fields, /user_id should be in quotes: TOML's own dates and times are none of JSON.",
+        ),
     ],
 )
 def test_what_is_no_file_of_mappings_says_so(file: Path, text: str, says: str) -> None:

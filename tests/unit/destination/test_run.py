@@ -11,7 +11,7 @@ import pytest
 from personalize.destination import mappings
 from personalize.destination.batches import BATCH_BYTES, BATCH_CALLS, CALL_BYTES
 from personalize.destination.rejects import Rejects
-from personalize.destination.rows import Row
+from personalize.destination.rows import Row, Unreadable
 from personalize.destination.run import Run, Summary, Way
 from personalize.destination.state import State, opened
 from personalize.destination.tracking import BatchRefused
@@ -44,7 +44,7 @@ message_id = { "@path" = "$.id" }
 """
 
 
-class Listed(list[Row]):
+class Listed(list[Row | Unreadable]):
     """Rows that are there already."""
 
     def count(self) -> int:  # type: ignore[override]  # a source's, and no list's
@@ -105,7 +105,7 @@ def ran(
     destination: mappings.Destination,
     space: Space,
     state: State,
-    *rows: Row,
+    *rows: Row | Unreadable,
     rejects: Rejects | None = None,
     **more: Any,
 ) -> Summary:
@@ -269,3 +269,92 @@ def test_without_a_key_a_row_is_its_own(tmp_path: Path, space: Space) -> None:
         ran(destination, space, state, {"id": "a", "plan": "p", "seen": 1}, {"id": "a", "plan": "p", "seen": 1})
         ran(destination, space, state, {"id": "a", "plan": "p", "seen": 1})
         assert ran(destination, space, state, {"id": "a", "plan": "p", "seen": 2}).outcomes == {"sent": 1}
+
+
+def test_a_row_that_goes_back_is_told_anew(destination: mappings.Destination, space: Space) -> None:
+    """With another id: Segment would take the earlier one for a repetition, and keep what the row no longer is."""
+    with opened(None) as state:
+        for plan in ("pro", "free", "pro"):
+            ran(destination, space, state, {"id": "a", "plan": plan})
+    assert [call["traits"]["plan"] for call in space.calls] == ["pro", "free", "pro"]
+    assert len({call["messageId"] for call in space.calls}) == 3
+
+
+def test_what_was_not_remembered_keeps_its_id(destination: mappings.Destination, space: Space, tmp_path: Path) -> None:
+    """A run that is killed before it could note what was taken sends it with the same id, however often it changed."""
+    with opened(tmp_path / "state") as state:
+        for plan in ("pro", "free"):
+            ran(destination, space, state, {"id": "a", "plan": plan})
+    kept = (tmp_path / "state").read_bytes()
+    for _ in range(2):
+        (tmp_path / "state").write_bytes(kept)
+        with opened(tmp_path / "state") as state:
+            ran(destination, space, state, {"id": "a", "plan": "pro"})
+    assert space.calls[-1]["messageId"] == space.calls[-2]["messageId"] != space.calls[0]["messageId"]
+
+
+def test_rows_with_one_key_end_as_the_last(destination: mappings.Destination, space: Space) -> None:
+    """In every run, whether they wait in one batch or not: nothing goes to and fro."""
+    rows = [{"id": "a", "plan": "pro"}, {"id": "a", "plan": "free"}, {"id": "a", "plan": "free"}]
+    with opened(None) as state:
+        for _ in range(3):
+            ran(destination, space, state, *rows)
+            assert space.calls[-1]["traits"] == {"plan": "free"}
+    assert [call["traits"]["plan"] for call in space.calls] == ["pro", "free"] * 3
+    assert len({call["messageId"] for call in space.calls}) == 6
+
+
+def test_a_row_that_names_no_space_goes_to_none(tmp_path: Path, space: Space) -> None:
+    """Where the mapping reads its space from the row, nobody knows whose it is without."""
+    named = SECOND.replace('engage_space = "another-key"', 'engage_space = { "@path" = "$.space" }')
+    with opened(None) as state:
+        rows: list[Row] = [{"id": "a", "plan": "pro", "space": "theirs"}, {"id": "b", "plan": "pro"}]
+        summary = ran(written(tmp_path, MAPPINGS.split("[[mappings]]", maxsplit=1)[0] + named), space, state, *rows)
+    assert summary.outcomes == {"sent": 1, "rejected": 1}
+    assert [write_key for write_key, _ in space.batches] == ["theirs"]
+
+
+def test_a_column_called_type_is_a_column(tmp_path: Path, space: Space) -> None:
+    """The usual trigger is about the action; one of one's own may ask for the column."""
+    text = MAPPINGS.replace("trigger = 'properties.plan != \"none\"'\n", "")
+    with opened(None) as state:
+        row: Row = {"id": "a", "plan": "pro", "type": "premium"}
+        assert ran(written(tmp_path, text), space, state, row).outcomes == {"sent": 1}
+        chosen = text.replace('"identify"\n', '"identify"\ntrigger = \'type = "other"\'\n')
+        assert ran(written(tmp_path, chosen), space, state, row).outcomes == {"not triggered": 1}
+
+
+def test_what_is_no_row_is_rejected(destination: mappings.Destination, space: Space, tmp_path: Path) -> None:
+    """With its reason, and so is what JSON cannot say or what has no end; the others are sent."""
+    deep: object = "x"
+    for _ in range(600):
+        deep = [deep]
+    rejects = Rejects(tmp_path / "rejects")
+    rows: list[Row | Unreadable] = [
+        Unreadable("a,b", "line 2 has 2 columns"),
+        {"id": "deep", "plan": deep},
+        {"id": "half", "plan": "\ud800"},
+        {"id": "fine", "plan": "pro"},
+    ]
+    with opened(None) as state:
+        assert ran(destination, space, state, *rows, rejects=rejects).outcomes == {"rejected": 3, "sent": 1}
+    rejects.close()
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "rejects").read_text().splitlines()]
+    assert reasons == [
+        "line 2 has 2 columns",
+        "the column `plan` is deeper than 100 objects and lists in one another.",
+        "it holds half a character, which UTF-8 has no way to write.",
+    ]
+
+
+def test_what_a_mapping_decodes_is_looked_at_too(tmp_path: Path, space: Space) -> None:
+    """JSON in a text may hold half a character, or have no end."""
+    text = MAPPINGS.replace(
+        '{ "@path" = "$.plan" }', '{ "@json" = { mode = "decode", value = { "@path" = "$.plan" } } }'
+    )
+    rows: list[Row] = [{"id": "half", "plan": '"\\ud800"'}, {"id": "deep", "plan": "[" * 900 + "]" * 900}]
+    with opened(None) as state:
+        summary = ran(written(tmp_path, text), space, state, *rows, {"id": "fine", "plan": "1"})
+    assert summary.outcomes["sent"] + summary.outcomes["rejected"] == 3
+    assert "half" not in {call["userId"] for call in space.calls}
+    assert space.calls[-1]["userId"] == "fine"

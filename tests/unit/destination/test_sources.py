@@ -12,22 +12,61 @@ import pytest
 
 from personalize.destination import sources
 from personalize.destination.mappings import Model
-from personalize.destination.rows import as_json
+from personalize.destination.rows import Unreadable, as_json
 from personalize.errors import ConfigurationError, SyncError
 
 
 def of_file(path: Path) -> list[Any]:
     with sources.opened(Model("m", path, None, ()), None) as rows:
-        found = [as_json(row) for row in rows]
+        found = [row if isinstance(row, Unreadable) else as_json(row) for row in rows]
         assert rows.count() == len(found)
     return found
 
 
 def of_query(url: str | None, query: str) -> list[Any]:
     with sources.opened(Model("m", None, query, ()), url) as rows:
-        found = [as_json(row) for row in rows]
+        found = [as_json(row) for row in rows if not isinstance(row, Unreadable)]
         assert rows.count() == len(found)
     return found
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 30_000])
+@pytest.mark.parametrize("line", ["bo,free,extra", "cy", '"dee"x,y', "eve,\udcff"])
+def test_one_bad_line_of_csv_costs_itself_alone(tmp_path: Path, place: int, line: str) -> None:
+    """Wherever it is, all others are read as they are: what a line means does not depend on those around it."""
+    good = ["007,pro"] * max(place, 1)
+    text = "\n".join(["id,plan", *good[:place], line, *good])
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
+    rows = of_file(tmp_path / "a.csv")
+    [bad] = [row for row in rows if isinstance(row, Unreadable)]
+    assert f"line {place + 2} " in bad.reason
+    assert [row for row in rows if row != bad] == [{"id": "007", "plan": "pro"}] * (place + len(good))
+
+
+def test_a_quote_that_is_never_closed_is_told_with_its_lines(tmp_path: Path) -> None:
+    """Nobody knows where it should have ended."""
+    (tmp_path / "a.csv").write_text('id,plan\n1,"open\n2,x\n', encoding="utf-8")
+    [bad] = of_file(tmp_path / "a.csv")
+    assert bad.reason.startswith("lines 2 to 3 cannot be read as CSV")
+
+
+def test_csv_is_what_its_name_says(tmp_path: Path) -> None:
+    """Nothing is guessed: one column, a byte order mark, quotes of another kind, lines within quotes, empty lines."""
+    (tmp_path / "a.csv").write_text("\ufeffid\r\n'a;b'\r\n\r\n\"c\nd\"\r\n", encoding="utf-8")
+    assert of_file(tmp_path / "a.csv") == [{"id": "'a;b'"}, {"id": "c\nd"}]
+    (tmp_path / "b.tsv").write_text("id\tplan\na,b\tc\n", encoding="utf-8")
+    assert of_file(tmp_path / "b.tsv") == [{"id": "a,b", "plan": "c"}]
+    (tmp_path / "c.csv").write_text("", encoding="utf-8")
+    assert of_file(tmp_path / "c.csv") == []
+
+
+def test_one_bad_line_of_json_costs_itself_alone(tmp_path: Path) -> None:
+    """The others are read."""
+    bad = [b'{"id":', b"[1]", b'{"id": "\xff"}', b"[" * 5000]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([b'{"id": 1}', *bad, b"", b'{"id": 2}']))
+    first, *refused, last = of_file(tmp_path / "a.jsonl")
+    assert (first, last) == ({"id": 1}, {"id": 2})
+    assert [one.reason for one in refused] == [f"line {number} is no JSON object." for number in (2, 3, 4, 5)]
 
 
 def test_csv_is_text(tmp_path: Path) -> None:
@@ -80,10 +119,11 @@ def test_duckdb_is_queried(tmp_path: Path) -> None:
     ("name", "text", "error", "says"),
     [
         ("a.csv", None, ConfigurationError, "does not exist"),
-        ("a.xlsx", "x", ConfigurationError, "its name has to end with .csv, .tsv, .jsonl, .ndjson, .parquet."),
+        ("a.xlsx", "x", ConfigurationError, "its name has to end with .csv, .tsv, .jsonl, .ndjson, .parquet;"),
         ("a.parquet", "no parquet", SyncError, "cannot be read"),
-        ("a.jsonl", '{"a":', SyncError, "cannot be read|JSON object"),
-        ("a.jsonl", "[1]\n", SyncError, "every line has to be a JSON object"),
+        ("a.csv", "id,id\n1,2\n", SyncError, "Two columns are called `id`"),
+        ("a.csv.gz", "no gzip", SyncError, "cannot be read"),
+        ("a.parquet.gz", "x", ConfigurationError, "those of text also with .gz"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(
@@ -103,6 +143,7 @@ def test_a_file_that_cannot_be_read_says_why(
         ("no url", ConfigurationError, "PERSONALIZE_WAREHOUSE_URL: Could not parse"),
         ("mainframe://u:fake-password@db.example.com/x", ConfigurationError, "PERSONALIZE_WAREHOUSE_URL"),
         ("postgresql+psycopg://u:fake-password@127.0.0.1:1/x", SyncError, "The database cannot be read: .*refused"),
+        ("postgresql+psycopg://u:fake-password@127.0.0.1:port/x", ConfigurationError, "its port has to be a number"),
         ("sqlite://", SyncError, "The query failed: no such table: nowhere"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from personalize.destination.rejects import writing
-from personalize.destination.state import Mark, hashed, opened
+from personalize.destination.state import Mark, State, hashed, opened
 from personalize.errors import SyncError
 
 SCOPE = hashed("there", "mapping")
@@ -17,11 +17,11 @@ SCOPE = hashed("there", "mapping")
 def test_what_was_sent_is_remembered(tmp_path: Path) -> None:
     """From one run to the next; the last call of a row counts, each mapping by itself."""
     with opened(tmp_path / "state") as state:
-        assert state.digest(SCOPE, b"a") is None
+        assert state.last(SCOPE, b"a") is None
         state.remember([Mark(SCOPE, b"a", b"1"), Mark(SCOPE, b"a", b"2")])
     with opened(tmp_path / "state") as state:
-        assert state.digest(SCOPE, b"a") == b"2"
-        assert state.digest(hashed("there", "other"), b"a") is None
+        assert state.last(SCOPE, b"a") == Mark(SCOPE, b"a", b"2")
+        assert state.last(hashed("there", "other"), b"a") is None
 
 
 def test_no_ids_are_in_it(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_without_a_file_nothing_is_remembered() -> None:
     """But for this run."""
     with opened(None) as state:
         state.remember([Mark(SCOPE, b"a", b"1")])
-        assert state.digest(SCOPE, b"a") == b"1"
+        assert state.last(SCOPE, b"a") == Mark(SCOPE, b"a", b"1")
 
 
 def test_hashes_tell_parts_apart() -> None:
@@ -83,3 +83,29 @@ def test_rejected_rows_are_lines_of_json_for_their_owner(tmp_path: Path) -> None
     ]
     assert rejects.count == 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_disk_that_is_full_stops_the_run(tmp_path: Path) -> None:
+    """With a sentence: what Segment took and nobody noted is sent again, with the same ids."""
+    with opened(tmp_path / "state") as state:
+        pass
+    database = sqlite3.connect(tmp_path / "state")
+    database.execute("PRAGMA max_page_count = 1")
+    state = State(database)
+    marks = [Mark(SCOPE, hashed(str(number)), b"1" * 16) for number in range(1000)]
+    with pytest.raises(SyncError, match=r"cannot be written .*full.*: what was sent last is sent again"):
+        state.remember(marks)
+    database.close()
+
+
+def test_rejects_need_a_folder(tmp_path: Path) -> None:
+    """That is told before anything is sent."""
+    with pytest.raises(SyncError, match="there is no folder"), writing(tmp_path / "none" / "rejects"):
+        pass
+
+
+def test_half_a_character_is_written_down(tmp_path: Path) -> None:
+    """As an escape: UTF-8 has no way to write it."""
+    with writing(tmp_path / "rejects") as rejects:
+        rejects.add({"id": "\ud800"}, "People", "so")
+    assert json.loads((tmp_path / "rejects").read_text(encoding="utf-8"))["row"] == {"id": "\ud800"}
