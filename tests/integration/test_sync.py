@@ -19,6 +19,8 @@ from tests.conftest import free_port
 from tests.processes import Running, personalize, wait_for_urls, wait_until
 from tests.sites import API_KEY, WRITE_KEY, Site
 
+pytestmark = pytest.mark.timeout(400)  # processes that start one after the other, maybe beside others
+
 ROWS = 100_000
 KILLS = 3
 MAPPINGS = """
