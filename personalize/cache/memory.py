@@ -10,6 +10,7 @@ from personalize.cache import entry
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.store import Stamp
 from personalize.model import AnySection, SectionName
+from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -93,11 +94,16 @@ class MemoryStore:
         metrics.watch(metrics.memory_bytes, lambda: self._entries.currsize)
 
     def read(self, key: str, name: SectionName) -> Kept | None:
-        """Return a section of a profile, if it is here."""
+        """Return a section of a profile, if it is here; one that cannot be read is let go, as if it never was."""
         kept = self._entry(key, name)
         if kept is None:
             return None
-        return Kept(entry.decode(name, kept.value), kept.stamp, kept.checked)
+        try:
+            return Kept(entry.decode(name, kept.value), kept.stamp, kept.checked)
+        except entry.UnreadableEntry:
+            logs.cached_value_unreadable(name)
+            self.discard(key, name)
+            return None
 
     def peek(self, key: str, name: SectionName) -> Mark | None:
         """Return the mark of a section that is here: it is current until something else is written, or nothing left."""

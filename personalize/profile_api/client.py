@@ -198,13 +198,16 @@ class ProfileClient:
             self._metrics.upstream_seconds.labels(route).observe(time.perf_counter() - started)
         return answer
 
+    def _request(self, url: str) -> httpx.Request:
+        """Return a request, which masks the token when it is shown: no frame that may fail has it as it is."""
+        headers = {**self._headers, **tracing.onward(), "Authorization": self._access_token.basic}
+        return httpx.Request("GET", url, headers=headers)
+
     async def _answer(self, url: str, page: type[Page]) -> tuple[str | None, Page]:
         try:
-            headers = {**self._headers, **tracing.onward(), "Authorization": self._access_token.basic}
-            request = httpx.Request("GET", url, headers=headers)
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport.handle_async_request(self._request(url))
             try:
-                return response.headers.get("Request-Id"), await _read(response, page)
+                return wire.request_id(response.headers.get("Request-Id")), await _read(response, page)
             finally:
                 await response.aclose()
         except _FOREIGN as error:
@@ -237,7 +240,7 @@ async def turned(page: Callable[[str], Awaitable[Turned]], *, most: int) -> Asyn
 
 async def _read(response: httpx.Response, page: type[Page]) -> Page:
     """Return a response's body as its page; raise what a refusal says."""
-    request_id = response.headers.get("Request-Id")
+    request_id = wire.request_id(response.headers.get("Request-Id"))
     if response.status_code != httpx.codes.OK:
         body = b""
         with suppress(errors.Unreadable):  # whatever it is, its status still says what went wrong

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import accumulate
 from typing import Annotated, Any, TypeVar, cast, get_args
 from urllib.parse import quote
 
@@ -20,6 +21,16 @@ T = TypeVar("T")
 
 MAX_RETRY_AFTER = 60.0
 """Seconds for which a 429 is believed, however long it says."""
+
+MAX_DEPTH = 64
+"""Objects and lists within one another. What a stack could just hold when it came, another reader of what is cached
+could not: at a fixed depth it is too deep for all."""
+
+_REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_OPENING, _CLOSING = b"[{", b"]}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
 
 _TRAILING_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 """A comma before the end of an object or list; texts are matched whole, so that none is found inside of one."""
@@ -178,11 +189,11 @@ def decode(body: bytes, page: type[T], request_id: str | None) -> T:
     """Return an answer as its page type.
 
     Raises:
-        Unreadable: it is not JSON, not of that shape, or nested too deep.
+        Unreadable: it is not JSON, not of that shape, or nested deeper than `MAX_DEPTH`.
     """
     try:
         return _decoded(body, page)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise Unreadable("The Profile API's answer cannot be read.", request_id) from None
 
 
@@ -190,8 +201,13 @@ def error_code(body: bytes) -> str:
     """Return the `error.code` of an error body, or an empty text."""
     try:
         return _decoded(body, _ErrorBody).error.code
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
+
+
+def request_id(header: str | None) -> str | None:
+    """Return Segment's id of an answer; `None` for what is no id, as it is shown in messages and logs."""
+    return header if header and _REQUEST_ID.fullmatch(header) else None
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -217,8 +233,18 @@ def _seconds_until(date: str, now: datetime) -> float:
         return math.nan
 
 
+def _is_deep(body: bytes) -> bool:
+    """Whether a body has more than `MAX_DEPTH` objects and lists within one another; brackets in texts are none."""
+    if sum(map(body.count, (b"[", b"{"))) <= MAX_DEPTH:
+        return False
+    brackets = _TEXT.sub(b"", body).translate(None, _NO_BRACKETS)
+    return max(accumulate(1 if one in _OPENING else -1 for one in brackets), default=0) > MAX_DEPTH
+
+
 def _decoded(body: bytes, shape: type[T]) -> T:
     """Return a body as a shape; the documentation prints answers with trailing commas, which are forgiven."""
+    if _is_deep(body):
+        raise msgspec.DecodeError("nested too deep")
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from personalize.cache import entry, memory
 from personalize.cache.amendment import Amended, Record
@@ -59,6 +60,16 @@ def test_a_newer_section_replaces_an_older_one() -> None:
     kept = store.read("ada", "traits")
     assert kept is not None
     assert kept.section == section(fetched_at=2.0)
+
+
+def test_a_section_that_cannot_be_read_back_is_let_go() -> None:
+    """It is no reason to fail for every page that follows: the next read fetches it anew."""
+    store = Store()
+    store.add("ada", section(fetched_at=float("nan")))
+    with capture_logs() as logged:
+        assert store.has("ada", "ada") == [False, False]
+    assert logged == [{"event": "cached_value_unreadable", "log_level": "warning", "section": "traits"}]
+    assert store.value("bytes") == 0
 
 
 def test_a_profile_that_does_not_exist_is_kept() -> None:

@@ -119,12 +119,33 @@ async def failure(reader: SectionReader, spec: TraitsSpec | EventsSpec = TRAITS)
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error)
     for secret in (TOKEN, BASIC, ADA.value):
         assert secret not in shown
+    assert BASIC not in locals_shown(error)
     return error
+
+
+def locals_shown(error: Exception) -> str:
+    """Return what a reporter that collects local variables would tell of our frames, but for those of this file."""
+    frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    return "".join(str(frame.locals) for frame in frames if frame.filename != __file__)
 
 
 def test_base_urls_are_the_documented_ones() -> None:
     """Of the two regions that Segment has."""
     assert REGIONS == {"us": "https://profiles.segment.com", "eu": "https://profiles.euw1.segment.com"}
+
+
+@pytest.mark.parametrize("told", ["", "a b", "x" * 129, "1\t2", "ada@example.test", "<script>", "1234\u0661"])
+async def test_an_odd_request_id_is_not_told(told: str) -> None:
+    """It is shown in messages and logs: what is no id stays out of them."""
+    api = Api(httpx.Response(500, headers=[(b"Request-Id", told.encode())]))
+    error = await failure(api.reader)
+    assert (error.request_id, str(error)) == (None, "The Profile API answered 500.")
+
+
+@pytest.mark.parametrize("told", ["1111-2222", "a.B_3-" * 21])
+async def test_a_request_id_is_told(told: str) -> None:
+    """As support asks for it."""
+    assert (await failure(Api(httpx.Response(500, headers={"Request-Id": told})).reader)).request_id == told
 
 
 async def test_the_token_is_the_basic_username_and_the_password_is_empty() -> None:

@@ -230,6 +230,27 @@ def test_an_undocumented_answer_is_refused_without_quoting_it(body: bytes) -> No
     assert refused.value.__suppress_context__
 
 
+def nested(levels: int) -> bytes:
+    """Return an answer that has so many objects and lists within one another, each beside texts full of brackets."""
+    inner = levels - 2
+    return b'{"traits": {"a": ' + b'["\\"]}", {}, ' * inner + b'"[[{"' + b"]" * inner + b"}}"
+
+
+@pytest.mark.parametrize("levels", [3, 60, wire.MAX_DEPTH - 1])
+def test_what_is_nested_is_read(levels: int) -> None:
+    """As deep as any trait of a person's would be; what stands side by side, or in a text, counts for nothing."""
+    assert wire.decode(nested(levels), wire.TraitsPage, None).traits.keys() == {"a"}
+
+
+@pytest.mark.parametrize("levels", [wire.MAX_DEPTH + 1, 100, 500, 900, 950, 1000, 100_000])
+@pytest.mark.parametrize("comma", [b"", b","], ids=["as it is", "trailing comma"])
+def test_what_is_nested_too_deep_is_refused(levels: int, comma: bytes) -> None:
+    """At the same depth for everybody, however much of the stack is left: also what one reader could just take."""
+    body = nested(levels)
+    with pytest.raises(Unreadable):
+        wire.decode(body[:-1] + comma + b"}", wire.TraitsPage, None)
+
+
 def test_trailing_commas_are_forgiven() -> None:
     """The documentation prints its answers with them; a comma in a text is no such comma."""
     printed = b"""{
