@@ -64,9 +64,10 @@ class Computations:
                 changes.append(Change(declared, value))
         return changes
 
-    def standing(self, profile: int) -> list[Change]:
-        """Return all that a profile has, as for somebody who does not know any of it yet."""
-        found = [(declared, self._store.traits.get(profile, declared.key)) for declared in self._declared]
+    def standing(self, collection: Collection, profile: int) -> list[Change]:
+        """Return all that is computed of a profile, as for somebody who does not know any of it yet."""
+        declared_here = [one for one in self._declared if one.rule.collection == collection]
+        found = [(declared, self._store.traits.get(profile, declared.key)) for declared in declared_here]
         return [Change(declared, trait.value) for declared, trait in found if trait and trait.value is not None]
 
 

@@ -37,7 +37,7 @@ class ControlApi:
     """The routes under `/sandbox/`. They need no credentials: the sandbox is for one person's own machine.
 
     Args:
-        calls: what the emulated APIs answered.
+        calls: what came to the emulated APIs.
         dropped: the Tracking calls that were answered with success, and left out.
         faults: how these APIs misbehave.
         clock: what time the sandbox says it is.

@@ -1,5 +1,6 @@
 """A history to begin with: JSON Lines of Tracking calls, one a line, each with its `type`."""
 
+import codecs
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -73,8 +74,9 @@ class History:
     def _all(self) -> Iterator[bytes]:
         yield from self._lines
         for line in self._unread:
-            self._lines.append(line)
-            yield line
+            # Some editors begin a file by saying so that it is UTF-8.
+            self._lines.append(line if self._lines else line.removeprefix(codecs.BOM_UTF8))
+            yield self._lines[-1]
 
 
 def _call(line: bytes, number: int) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ from personalize.sandbox.answers import Invalid, Refused, invalid
 from personalize.sandbox.bodies import bounded
 from personalize.sandbox.identity import NAMING
 from personalize.sandbox.inputs import Input
+from personalize.sandbox.nesting import MAX_DEPTH, is_deep
 from personalize.sandbox.promoted import promoted
 from personalize.sandbox.store import Collection, ExternalId
 
@@ -167,14 +168,16 @@ def read(body: bytes | msgspec.Raw, message: type[T]) -> T:
 
     Raises:
         Invalid: it is JSON, but not of that shape.
-        Refused: it is not JSON.
+        Refused: it is not JSON, or nested too deep.
     """
+    if is_deep(bytes(body)):
+        raise Refused(400, "invalid_request_error", f"The body is nested deeper than {MAX_DEPTH} levels.")
     try:
         return msgspec.json.decode(body, type=message)
     except msgspec.ValidationError as error:
         _check_json(body)  # of which only the part before the wrong value was read
         raise Invalid(f"{error}.") from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError):
         raise _not_json() from None
 
 
@@ -183,7 +186,7 @@ def batched(body: bytes) -> list[tuple[str, bytes]]:
 
     Raises:
         Invalid: it is JSON, but not a batch.
-        Refused: it is not JSON, has too many calls, or one of them is too large.
+        Refused: it is not JSON, nested too deep, has too many calls, or one of them is too large.
     """
     calls = read(body, Batch).batch
     if len(calls) > BATCH_CALLS:
@@ -201,7 +204,7 @@ def _type(call: msgspec.Raw) -> str:
 def _check_json(body: bytes | msgspec.Raw) -> None:
     try:
         msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError):
         raise _not_json() from None
 
 

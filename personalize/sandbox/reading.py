@@ -35,7 +35,8 @@ TRAITS_LIMIT = 200
 EXTERNAL_IDS_LIMIT = 25
 EVENTS_LIMIT = 100
 LINKS_LIMIT = 20
-EVENTS_REACH = timedelta(days=14)
+EVENTS_REACH = timedelta(days=14) // timedelta(microseconds=1)
+"""In microseconds, of which there are any number before the year 1, where a clock may have been moved to."""
 
 COLLECTIONS = ("users", "accounts")
 CLASSES = ("audience", "computed_trait")
@@ -123,7 +124,7 @@ class ProfileApi:
 
     def _wanted_events(self, request: Request) -> EventFilter:
         query = request.query_params
-        reach = micros(self._clock() - EVENTS_REACH)
+        reach = micros(self._clock()) - EVENTS_REACH
         return EventFilter(
             start=max(reach, parameters.moment(query, "start", reach)),
             end=parameters.moment(query, "end", 2**63 - 1),

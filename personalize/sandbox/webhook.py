@@ -43,7 +43,7 @@ class Webhook:
                 continue
             external_id = ExternalId(known.type, known.value, known.encoding)
             is_new = external_id in news.arrivals
-            for change in self._computations.standing(news.profile) if is_new else news.changes:
+            for change in self._computations.standing(known.collection, news.profile) if is_new else news.changes:
                 self._pusher.push(msgspec.json.encode(self._call(external_id, change)))
 
     def _call(self, external_id: ExternalId, change: Change) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from personalize.sandbox.store.external_ids import ExternalId, Position
+from personalize.sandbox.store.names import hexed
 
 Order = Literal["asc", "desc"]
 
@@ -43,16 +44,16 @@ class EventFilter(msgspec.Struct, frozen=True):
 _ASCENDING = """
     SELECT message_id, name, at, external_ids, context, properties FROM events
     WHERE profile = :profile AND at >= :start AND at < :end
-      AND (:include IS NULL OR name IN (SELECT value FROM json_each(:include)))
-      AND name NOT IN (SELECT value FROM json_each(:exclude))
+      AND (:include IS NULL OR hex(name) IN (SELECT value FROM json_each(:include)))
+      AND hex(name) NOT IN (SELECT value FROM json_each(:exclude))
       AND (:first_at IS NULL OR (at, message_id) >= (:first_at, :first_id))
     ORDER BY at ASC, message_id ASC LIMIT :limit
 """
 _DESCENDING = """
     SELECT message_id, name, at, external_ids, context, properties FROM events
     WHERE profile = :profile AND at >= :start AND at < :end
-      AND (:include IS NULL OR name IN (SELECT value FROM json_each(:include)))
-      AND name NOT IN (SELECT value FROM json_each(:exclude))
+      AND (:include IS NULL OR hex(name) IN (SELECT value FROM json_each(:include)))
+      AND hex(name) NOT IN (SELECT value FROM json_each(:exclude))
       AND (:first_at IS NULL OR (at, message_id) <= (:first_at, :first_id))
     ORDER BY at DESC, message_id DESC LIMIT :limit
 """
@@ -88,8 +89,8 @@ class Events:
                 "profile": profile,
                 "start": wanted.start,
                 "end": wanted.end,
-                "include": None if wanted.include is None else _json(wanted.include),
-                "exclude": _json(wanted.exclude),
+                "include": None if wanted.include is None else hexed(wanted.include),
+                "exclude": hexed(wanted.exclude),
                 "first_at": at,
                 "first_id": message_id,
                 "limit": limit,
@@ -129,5 +130,5 @@ def _event(message_id: str, name: str, at: int, *texts: str) -> Event:
     )
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 - properties and names alike
+def _json(value: Any) -> str:  # noqa: ANN401 - properties and ids alike
     return msgspec.json.encode(value).decode()

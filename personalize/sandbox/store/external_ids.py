@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from personalize.sandbox.store.names import hexed
+
 Collection = Literal["users", "accounts"]
 
 
@@ -59,13 +61,13 @@ class ExternalIds:
             """
             SELECT collection, type, value, encoding, created_at, first_message_id FROM external_ids
             WHERE profile = :profile
-              AND (:include IS NULL OR type IN (SELECT value FROM json_each(:include)))
+              AND (:include IS NULL OR hex(type) IN (SELECT value FROM json_each(:include)))
               AND (:at IS NULL OR (created_at, type || ':' || value) >= (:at, :key))
             ORDER BY created_at, type || ':' || value LIMIT :limit
             """,
             {
                 "profile": profile,
-                "include": None if wanted.include is None else msgspec.json.encode(wanted.include).decode(),
+                "include": None if wanted.include is None else hexed(wanted.include),
                 "at": at,
                 "key": key,
                 "limit": limit,

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from personalize.sandbox.store.names import hexed
+
 TraitClass = Literal["trait", "audience", "computed_trait"]
 
 SOURCE = "sandbox"
@@ -66,14 +68,14 @@ class Traits:
             SELECT key, value, updated_at, class, source FROM traits
             WHERE profile = :profile AND key >= :start AND value <> 'null'
               AND (:class IS NULL OR class = :class)
-              AND (:include IS NULL OR key IN (SELECT value FROM json_each(:include)))
+              AND (:include IS NULL OR hex(key) IN (SELECT value FROM json_each(:include)))
             ORDER BY key LIMIT :limit
             """,
             {
                 "profile": profile,
                 "start": wanted.start,
                 "class": wanted.class_,
-                "include": None if wanted.include is None else _json(wanted.include),
+                "include": None if wanted.include is None else hexed(wanted.include),
                 "limit": limit,
             },
         )

@@ -54,6 +54,13 @@ async def test_events_age_with_the_clock(segment: Segment, http: httpx.AsyncClie
     assert await segment.events("user_id:kim") == []
 
 
+async def test_the_first_days_of_the_calendar_have_their_events(segment: Segment, http: httpx.AsyncClient) -> None:
+    """Though nothing can be fourteen days before them."""
+    await moved(http, at="0001-01-02")
+    await segment.track("E", userId="kim")
+    assert len(await segment.events("user_id:kim")) == 1
+
+
 async def test_an_audience_is_left_and_entered_again_with_the_clock(segment: Segment, http: httpx.AsyncClient) -> None:
     """Moving the clock out of a window leaves its audience, and moving it back enters it."""
     audience = "3_product_views_in_last_60_days"

@@ -186,7 +186,7 @@ def test_a_merge_computes_everything(store: Store) -> None:
     (news,) = unify.told
     assert news.arrivals == {ExternalId("anonymous_id", "a1")}
     assert unify.changes() == [("total", 25), ("big", True)]
-    assert [(change.declared.key, change.value) for change in unify.computations.standing(news.profile)] == [
+    assert [(change.declared.key, change.value) for change in unify.computations.standing("users", news.profile)] == [
         ("total", 25),
         ("big", True),
     ]

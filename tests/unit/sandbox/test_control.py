@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personalize.sandbox.calls import Call, Calls
+from starlette.responses import PlainTextResponse
+
+from personalize.sandbox.calls import Call, Calls, Recorded
+from tests.unit.sandbox.conftest import Segment, StillClock
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.unit.sandbox.conftest import Segment
+    from starlette.types import Message, Receive, Scope, Send
 
 
 async def test_calls_of_both_apis_are_recorded(segment: Segment, http: httpx.AsyncClient) -> None:
@@ -33,6 +35,37 @@ async def test_calls_of_both_apis_are_recorded(segment: Segment, http: httpx.Asy
     }
 
 
+async def test_a_call_is_recorded_before_it_is_answered() -> None:
+    """Without a status, until its answer starts."""
+    calls = Calls()
+    seen: list[Call] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        seen.extend(calls.last())
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(calls.last())
+        await PlainTextResponse("there")(scope, receive, send)
+
+    scope = {"type": "http", "method": "GET", "raw_path": b"/v1/x/traits", "query_string": b""}
+    await Recorded(answer, calls, StillClock())(scope, receive, send)
+    assert [(call.route, call.status) for call in seen] == [("traits", None), ("traits", 200), ("traits", 200)]
+
+
+def test_a_call_that_was_forgotten_stays_so() -> None:
+    """Also when it is answered afterwards."""
+    calls = Calls()
+    first = calls.add(Call("GET", "/1", "traits", ""))
+    calls.forget()
+    second = calls.add(Call("GET", "/2", "traits", ""))
+    calls.answered(first, 200)
+    calls.answered(second, 404)
+    assert [(call.path, call.status) for call in calls.last()] == [("/2", 404)]
+
+
 async def test_calls_can_be_asked_by_route(segment: Segment, http: httpx.AsyncClient) -> None:
     """`?route=` selects calls and their total."""
     for route in ("traits", "events", "traits"):
@@ -54,7 +87,7 @@ def test_old_calls_are_dropped_and_still_counted() -> None:
     """Only the last calls are kept, so that a long benchmark does not fill the memory."""
     calls = Calls(kept=2)
     for number in range(5):
-        calls.add(Call("GET", f"/{number}", "traits", 200, ""))
+        calls.add(Call("GET", f"/{number}", "traits", ""))
     assert calls.total() == calls.total("traits") == 5
     assert [call.path for call in calls.last()] == ["/3", "/4"]
 

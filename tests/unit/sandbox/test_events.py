@@ -84,6 +84,19 @@ async def test_parameters_select_events(segment: Segment, query: str, expected: 
     assert [event["event"] for event in events] == expected
 
 
+async def test_names_are_compared_whole(segment: Segment) -> None:
+    """Also behind a NUL, where some would take a text to end."""
+    for name in ("A", "A\0b"):
+        await segment.track(name, userId="kim")
+        await segment.identify(userId="kim", traits={name: 1})
+    included = {
+        query: await segment.events("user_id:kim", query) for query in ("include=A%00b", "exclude=A", "exclude=A%00c")
+    }
+    assert [[event["event"] for event in events] for events in included.values()][:2] == [["A\0b"], ["A\0b"]]
+    assert len(included["exclude=A%00c"]) == 2
+    assert await segment.traits("user_id:kim", "include=A%00b") == {"A\0b": 1}
+
+
 async def test_events_are_readable_for_fourteen_days(segment: Segment, clock: StillClock) -> None:
     """An older event is not answered, whatever `start` says, though its profile stays."""
     await segment.track("E", userId="kim")

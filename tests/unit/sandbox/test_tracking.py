@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from personalize.sandbox.nesting import MAX_DEPTH
+
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Segment
 
@@ -24,7 +26,6 @@ def track_call(number: int, **members: Any) -> dict[str, Any]:
         ("track", b""),
         ("track", b"{"),
         ("track", b"\xff"),
-        ("track", b"[" * 5000),
         ("track", b'{"userId": "kim", "event": "E", "properties": {"n": ' + b"1" * 5000 + b"}}"),
         ("track", b'{"userId": 1, "event": "E"'),
         ("batch", b'{"batch": [{"type": "track", "userId": "kim", "event": "E"}, {"type": "track"]}'),
@@ -36,6 +37,34 @@ async def test_what_is_not_json_is_refused(segment: Segment, route: str, body: b
     answer = await segment.post(route, body)
     assert answer.status_code == 400
     assert answer.json() == {"error": {"code": "invalid_request_error", "message": "The body is not JSON."}}
+    assert (await segment.read("user_id:kim", "traits")).status_code == 404
+    assert await segment.drops() == []
+
+
+def nested(levels: int) -> bytes:
+    """Return a call with so many objects and lists within one another, itself counted."""
+    value = b"[" * (levels - 2) + b'"[[{"' + b"]" * (levels - 2)
+    return b'{"userId": "kim", "event": "Post Viewed", "properties": {"category": %b}, "traits": {"a": %b}}' % (
+        value,
+        value,
+    )
+
+
+@pytest.mark.parametrize("route", ["track", "identify"])
+async def test_what_is_nested_is_taken(segment: Segment, route: str) -> None:
+    """As deep as may be, beside texts with any number of brackets; its profile can be read."""
+    assert (await segment.post(route, nested(MAX_DEPTH))).json() == {"success": True}
+    assert [(await segment.read("user_id:kim", one)).status_code for one in ("traits", "events")] == [200, 200]
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 100, 500, *range(900, 1000, 7), 5000])
+async def test_what_is_nested_too_deep_is_refused(segment: Segment, levels: int) -> None:
+    """At one depth for all, with 400; nothing is applied or dropped, nor computed with."""
+    body = nested(levels)
+    answers = [await segment.post("track", body), await segment.post("batch", b'{"batch": [%b]}' % body)]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    message = f"The body is nested deeper than {MAX_DEPTH} levels."
+    assert answers[0].json() == {"error": {"code": "invalid_request_error", "message": message}}
     assert (await segment.read("user_id:kim", "traits")).status_code == 404
     assert await segment.drops() == []
 

@@ -152,6 +152,16 @@ async def test_a_new_id_hears_what_is_known() -> None:
     assert other["userId"] == "lee"
 
 
+async def test_a_new_id_hears_of_nothing_that_is_not_computed() -> None:
+    """What is computed of accounts is a plain trait of a person's, though it has the same name."""
+    receiver = Receiver()
+    async with pushing(receiver, webhook_url=HOOK) as segment:
+        await segment.identify(userId="kim", traits={"account_orders_total": 5})
+        await segment.identify(userId="kim", anonymousId="a9")
+        await segment.track("Post Viewed", {"category": "Tea"}, userId="lee")
+        assert (await receiver.bodies(1))[0]["userId"] == "lee"
+
+
 async def test_passing_time_is_pushed() -> None:
     """Who leaves an audience as the clock is moved on is pushed, too."""
     receiver = Receiver()
