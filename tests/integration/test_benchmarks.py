@@ -13,7 +13,7 @@ def test_the_sandbox_is_measured() -> None:
     """It prints its table with both numbers."""
     command = [PYTHON, "-m", "tests.bench.sandbox", "--profiles", "20", "--reads", "5"]
     with running(command, environment={"COLUMNS": "100"}) as run:
-        run.process.wait(50)
+        assert run.process.wait(50) == 0, run.output
     assert "The sandbox, 20 events of as many people" in run.output
     assert "start with --seed" in run.output
     assert "median of traits?include=" in run.output
