@@ -78,7 +78,7 @@ class Sandbox:
         A slow answer to a service of the test before may have been counted since.
         """
         calls = self.client.get(f"{self.url}/sandbox/calls").json()["calls"]
-        return [call for call in calls if self._is_meant(call["path"], visitor)]
+        return [call for call in calls if call["status"] is not None and self._is_meant(call["path"], visitor)]
 
     def _is_meant(self, path: str, visitor: str | None) -> bool:
         found = _VISITOR.search(path)

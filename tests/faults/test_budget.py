@@ -42,9 +42,9 @@ def test_a_storm_stays_within_the_budget(
     calls = strict.calls()
     assert visitors.holds(answers)
     assert len(answers) >= STORM * SECONDS / 5, "that was no storm"
-    assert Counter(call["status"] for call in calls).keys() == {404}
     # A process that had no turn for long takes Redis for gone: the second in which it does so may hold both shares.
     changed = redis_is == "up" and "redis_away" in service.run.output
+    assert Counter(call["status"] for call in calls).keys() <= ({404, 429} if changed else {404})
     assert most_within(calls, 1.0) <= BUDGET + BURST + BUDGET * changed
     assert len(calls) >= BUDGET * SECONDS / 5, "the budget goes unused"
 

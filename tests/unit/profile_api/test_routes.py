@@ -122,6 +122,19 @@ async def test_metadata_as_documented() -> None:
     assert (page.segment_id, page.metadata) == ("use_1", MetadataTold(created_at="2017-10-23T00:22:42.78Z"))
 
 
+@pytest.mark.parametrize(("verbose", "query"), [(True, "&verbose=true"), (False, "")])
+async def test_more_is_told_of_ids_and_metadata_when_asked(query: str, *, verbose: bool) -> None:
+    """Both routes take `verbose`, and their answers are read as ever."""
+    told = {"segment_id": "use_1", "metadata": {"first_source_id": "s1"}, "data": [{"id": "ada", "type": "user_id"}]}
+    api = Api(told)
+    ids = await api.client.external_ids("users", ADA, verbose=verbose)
+    metadata = await api.client.metadata("users", ADA, verbose=verbose)
+    told_of = query.replace("&", "?")
+    assert api.urls == [f"{PROFILE}/external_ids?limit=25{query}", f"{PROFILE}/metadata{told_of}"]
+    assert ids.data == [ExternalIdTold("ada", "user_id")]
+    assert metadata.metadata == MetadataTold(first_source_id="s1")
+
+
 async def test_links_as_documented() -> None:
     """The documented example has no cursor: that is the last page."""
     told = {"id": "ADGCJE3Y8H", "type": "group_id", "source_id": "DFAAJc2bE", "collection": "accounts"}

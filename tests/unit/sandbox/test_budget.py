@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from personalize.sandbox.app import create_sandbox
@@ -46,19 +48,35 @@ def test_a_budget_may_be_without_limit(clock: StillClock) -> None:
     assert all(budget.spend() for _ in range(1000))
 
 
-@pytest.mark.parametrize(("rate", "milliseconds"), [(100, 10), (1, 1000), (0.5, 2000)])
-def test_a_budget_refills_steadily(clock: StillClock, rate: float, milliseconds: int) -> None:
-    """A spent budget has one more request after the time of one, and no more than a second's worth ever."""
+@pytest.mark.parametrize(
+    ("rate", "most", "milliseconds"), [(100, 100, 1000), (1, 1, 1000), (0.5, 1, 2000), (2.5, 3, 1200)]
+)
+def test_a_spent_budget_has_more_when_its_requests_are_a_second_ago(
+    clock: StillClock, rate: float, most: int, milliseconds: int
+) -> None:
+    """And no more than a second's worth ever."""
     budget = Budget(rate, clock)
-    size = sum(budget.spend() for _ in range(200))
-    assert size == max(rate, 1)
-    clock.pass_by(milliseconds=milliseconds)
-    assert [budget.spend(), budget.spend()] == [True, False]
+    for _ in range(3):
+        assert sum(budget.spend() for _ in range(200)) == most
+        clock.pass_by(milliseconds=milliseconds - 1)
+        assert not budget.spend()
+        clock.pass_by(milliseconds=1)
     clock.pass_by(days=1)
-    assert sum(budget.spend() for _ in range(200)) == size
+    assert sum(budget.spend() for _ in range(200)) == most
 
 
-def test_a_clock_that_is_set_back_refills_nothing(clock: StillClock) -> None:
+def test_no_second_has_more_than_its_rate(clock: StillClock) -> None:
+    """Not even one that begins with a budget of which nothing was spent: here 1,000 requests come in each second."""
+    budget, taken = Budget(100, clock), []
+    for _ in range(3000):
+        if budget.spend():
+            taken.append(clock.now)
+        clock.pass_by(milliseconds=1)
+    assert len(taken) == 300
+    assert all(later - earlier >= timedelta(seconds=1) for earlier, later in zip(taken, taken[100:], strict=False))
+
+
+def test_a_clock_that_is_set_back_adds_nothing(clock: StillClock) -> None:
     """Time that runs backwards neither adds to a budget nor takes from it."""
     budget = Budget(1, clock)
     budget.spend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ async def test_reset_brings_the_history_back(clock: StillClock) -> None:
             assert (await segment.http.post("/sandbox/reset")).status_code == 204
             assert await names(segment) == ["First", "Second"]
             assert (await segment.traits("user_id:ada"))["first_name"] == "Ada"
+
+
+async def test_a_history_may_begin_with_a_byte_order_mark(clock: StillClock) -> None:
+    """As some editors write it; what comes of the line is what would without it, also after a reset."""
+    history = [codecs.BOM_UTF8 + line(event="First"), line(event="Second")]
+    async with talking_to(create_sandbox(history=iter(history), clock=clock, rate_limit=0)) as segment:
+        assert sorted(await names(segment)) == ["First", "Second"]
+        assert (await segment.http.post("/sandbox/reset")).status_code == 204
+        assert sorted(await names(segment)) == ["First", "Second"]
 
 
 async def test_the_same_history_twice_is_one(tmp_path: Path, clock: StillClock) -> None:
