@@ -1,9 +1,10 @@
 """Leaving without a broken request: the service says that it goes, and is still there for a while."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from signal import SIGTERM
+from socket import socket
 from threading import Event
 from types import FrameType
 
@@ -14,7 +15,21 @@ class QuietServer(uvicorn.Server):
     """A server whose process ends with status 0 when it is told to stop, as supervisors and `make` expect.
 
     uvicorn would raise the signal again once it has drained, and so end with 143 or a traceback.
+
+    Args:
+        config: what is served.
+        leave: called when it stops, before it waits for the requests that are under way.
     """
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop."""
+        if self._leave is not None:
+            self._leave()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

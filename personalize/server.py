@@ -183,9 +183,9 @@ def _replicated(settings: Settings, counted_in: Path, leaving: threading.Event) 
 
 
 @contextmanager
-def companion(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """Serve a second application from a thread of this process while the body runs."""
-    server = QuietServer(_config(app))
+def companion(app: ASGIApp, listener: socket.socket, leave: Callable[[], None] | None = None) -> Iterator[None]:
+    """Serve a second application from a thread of this process while the body runs; call `leave` at its end."""
+    server = QuietServer(_config(app), leave)
     thread = threading.Thread(target=server.run, args=([listener],), name="companion", daemon=True)
     thread.start()
     try:
@@ -195,9 +195,11 @@ def companion(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         thread.join(timeout=DRAIN_SECONDS)
 
 
-def run(app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None) -> None:
-    """Serve one application until told to stop; within bounds, if there are any."""
-    QuietServer(_config(app, bounds)).run([listener])
+def run(
+    app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None, leave: Callable[[], None] | None = None
+) -> None:
+    """Serve one application until told to stop, and call `leave` then; within bounds, if there are any."""
+    QuietServer(_config(app, bounds), leave).run([listener])
 
 
 def _fitting(bounds: Bounds) -> Bounds:

@@ -90,7 +90,7 @@ def _serve_with_sandbox(host: str, port: int, sandbox_port: int, workers: int, *
         typer.echo(_welcome(service_url, sandbox_url, calls))
         if secret is None:
             typer.echo(UNTOLD)
-        with server.companion(stand_in, sandbox_listener):
+        with server.companion(stand_in, sandbox_listener, stand_in.state.leave):
             service.run(listener, reload=reload)
 
 
@@ -140,7 +140,7 @@ def serve_sandbox(  # noqa: PLR0913 -- the command's options
         except (ValueError, sqlite3.Error) as error:
             raise ConfigurationError(f"The sandbox cannot start: {error}") from None
         typer.echo(f"The sandbox listens on {url} (Ctrl-C stops it).")
-        server.run(stand_in, listener)
+        server.run(stand_in, listener, leave=stand_in.state.leave)
 
 
 def _shown(file: BinaryIO) -> Iterator[bytes]:

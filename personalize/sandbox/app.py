@@ -23,6 +23,7 @@ from personalize.sandbox.faults import Faults
 from personalize.sandbox.faulty import Faulty
 from personalize.sandbox.history import History
 from personalize.sandbox.journal import Journal
+from personalize.sandbox.leaving import Leaving
 from personalize.sandbox.moments import Clock
 from personalize.sandbox.pusher import Pusher, Target, Transport
 from personalize.sandbox.rawpath import RawPaths
@@ -54,6 +55,8 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
 ) -> Starlette:
     """Return a local stand-in for Segment, with a demo blog and shop whose visitors it tracks.
 
+    Its `state.leave` is to be called when it is told to stop: then no fault holds up an answer any more.
+
     Args:
         space: the id of the one space that its Profile API has.
         access_token: the Profile API's Basic username.
@@ -75,7 +78,8 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
         ValueError: the database is in use or another version's (`UnusableFile`), the webhook's URL is none, or a line
             of the history is no call (`WrongLine`).
     """
-    store, calls, faults, things = Store(database), Calls(), Faults(), content.load()
+    store, calls, faults, leaving = Store(database), Calls(), Faults(), Leaving()
+    things = content.load()
     time, dropped = MovableClock(clock), Dropped(clock)
     computations = Computations(store, time, declarations.load())
     pusher = Pusher(Target(webhook_url, webhook_secret) if webhook_url else None, post)
@@ -106,7 +110,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     profiles = ProfileApi(store, time, Budget(rate_limit, clock), space=space, access_token=access_token)
     tracking = TrackingApi(journal, dropped, write_key=write_key)
     segment = {
-        prefix: Recorded(Failsafe(Faulty(answering(api.answer), faults)), calls, clock)
+        prefix: Recorded(Failsafe(Faulty(answering(api.answer), faults, wait=leaving.wait)), calls, clock)
         for prefix, api in ((b"/v1/spaces/", profiles), (b"/v1/", tracking))
     }
     control = ControlApi(
@@ -118,9 +122,11 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
         start_over=start_over,
         catch_up=journal.catch_up,
     )
-    return Starlette(
+    app = Starlette(
         routes=[Mount("/sandbox", routes=control.routes()), *site.routes()],
         middleware=[Middleware(Failsafe), Middleware(RawPaths, segment)],
         exception_handlers={404: site.lost, Refused: refused},
         lifespan=lifespan,
     )
+    app.state.leave = leaving.begin
+    return app

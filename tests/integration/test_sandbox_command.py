@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -100,6 +101,21 @@ def test_a_terminal_is_shown_how_far_a_history_is(terminal: dict[str, str], tmp_
     assert ("Seeding" in run.output) is shown
     assert (f"{history.stat().st_size / 1000:.1f}" in run.output) is shown
     assert run.output.endswith("(Ctrl-C stops it).\n")
+
+
+def test_a_fault_holds_up_no_end(client: httpx.Client) -> None:
+    """A call that would be answered in minutes is answered as soon as the sandbox is told to stop."""
+    path = "/v1/spaces/sandbox/collections/users/profiles/user_id:ada/traits"
+    with personalize("sandbox", "--port", "0") as run, ThreadPoolExecutor(1) as others:
+        [sandbox] = wait_for_urls(run, 1)
+        fault = {"route": "traits", "latency_ms": 60_000, "kind": "drip", "pace_ms": 60_000}
+        client.post(f"{sandbox}/sandbox/faults", json=fault).raise_for_status()
+        slow = others.submit(httpx.get, f"{sandbox}{path}", auth=("sandbox-token", ""), timeout=60)
+        wait_until(lambda: client.get(f"{sandbox}/sandbox/calls").json()["total"] == 1, "the call")
+        run.process.terminate()
+        assert slow.result().json()["traits"]["first_name"] == "Ada"
+        assert run.process.wait(60) == 0
+    assert "Traceback" not in run.output
 
 
 def test_what_is_dropped_is_logged(client: httpx.Client) -> None:
