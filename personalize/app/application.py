@@ -98,7 +98,7 @@ def create_app(
         ConfigurationError: several processes are pushed changes, and could not tell each other; or the console would be
             open to all.
     """
-    metrics = metrics or Metrics(CollectorRegistry())
+    metrics = (metrics or Metrics(CollectorRegistry())).of_application()
     recipes = recipes or load_recipes(settings)
     access_log = AccessLog(settings.logged_share, pseudonyms_of(settings))
     warm = WarmAnswers(Tallies(metrics), access_log, browser_ttl=settings.browser_ttl)

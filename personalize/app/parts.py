@@ -1,5 +1,6 @@
 """What answers recipes, without the web around it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -44,9 +45,19 @@ class Parts:
         async with AsyncExitStack() as stack:
             stack.callback(self.engine.close)
             for context in self.contexts:
-                await stack.enter_async_context(context)
+                if not isinstance(context, Polled):
+                    await stack.enter_async_context(context)
+            await self._first_items(stack)
             await stack.enter_async_context(self.profiles.opened())
             yield self.engine
+
+    async def _first_items(self, stack: AsyncExitStack) -> None:
+        """Let all polled providers load at once, so that those that hang cost a start no more than one does."""
+        polled = [one for one in self.contexts if isinstance(one, Polled)]
+        for one in polled:
+            stack.push_async_exit(one)
+            one.begin()
+        await asyncio.gather(*(one.attempted() for one in polled))
 
 
 def load_recipes(settings: Settings) -> Registry:

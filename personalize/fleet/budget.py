@@ -139,7 +139,7 @@ class Budget:
     ) -> None:
         self._connection = connection
         self._metrics = metrics
-        metrics.budget_rate.set(rate)
+        metrics.watch(metrics.budget_rate, lambda: rate)
         self._keys = [f"personalize:{{budget:{name}}}:tat", f"personalize:{{budget:{name}}}:pause"]
         self._whole = Bucket(rate, BURST)
         self._share = Bucket(_share(rate, fleet_size), max(1.0, BURST / fleet_size))

@@ -57,12 +57,12 @@ class Invalidations:
     ) -> None:
         self._connection = connection
         self._channel = channel
-        self._metrics = metrics
         self._clock = clock
         self._subscribed_at: float | None = None
         self._proved_at = 0.0
         self._deaf_since: float | None = None
         self._told = False
+        metrics.watch(metrics.invalidations_heard, lambda: self._subscribed_at is not None)
 
     @property
     def live_since(self) -> float | None:
@@ -111,7 +111,6 @@ class Invalidations:
             yield messages
         finally:
             self._subscribed_at = None
-            self._metrics.invalidations_heard.set(0)
             with suppress(*FAILURES):  # which must not stand in for being cancelled
                 await messages.aclose()  # type: ignore[no-untyped-call]  # redis-py's, untyped
                 await client.aclose()
@@ -146,7 +145,6 @@ class Invalidations:
 
     def _succeeded(self) -> None:
         self._subscribed_at = self._clock()
-        self._metrics.invalidations_heard.set(1)
         self._deaf_since = None
         if self._told:
             self._told = False

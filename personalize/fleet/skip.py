@@ -31,7 +31,7 @@ class Skip:
         self._failures = 0
         self._timeouts = 0
         self._next_probe_at = 0.0
-        metrics.redis_up.set(1)
+        metrics.watch(metrics.redis_up, lambda: not self.away)
 
     def passes(self, operation: str) -> bool:
         """Whether an operation may go out: any while Redis answers, else the first one of each second."""
@@ -48,7 +48,6 @@ class Skip:
         self._failures = self._timeouts = 0
         if self.away:
             self.away = False
-            self._metrics.redis_up.set(1)
             logs.redis_back()
 
     def failed(self, operation: str, error: Exception) -> None:
@@ -61,7 +60,6 @@ class Skip:
         self._next_probe_at = self._clock() + SECONDS
         if not self.away:
             self.away = True
-            self._metrics.redis_up.set(0)
             logs.redis_away(operation, error)
 
     def crowded(self, operation: str) -> None:

@@ -23,10 +23,9 @@ class Acceptance:
 
     def __init__(self, reread: Callable[[], Awaitable[bool]], *, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._reread = reread
-        self._metrics = metrics
         self._gate = Gate(PROBE_SECONDS, clock)
         self._rejected = False
-        metrics.access_token_rejected.set(0)  # whatever one before it thought
+        metrics.watch(metrics.access_token_rejected, lambda: self._rejected)
 
     @property
     def accepted(self) -> bool:
@@ -58,7 +57,6 @@ class Acceptance:
             return  # a probe: its token was read a moment ago
         self._gate.bar()
         self._rejected = True
-        self._metrics.access_token_rejected.set(1)
         logs.access_token_rejected()
         await self._renew()
 
@@ -72,5 +70,4 @@ class Acceptance:
             self._gate.lift()
         if self._rejected:
             self._rejected = False
-            self._metrics.access_token_rejected.set(0)
             logs.access_token_accepted()

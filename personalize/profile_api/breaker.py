@@ -32,7 +32,7 @@ class Breaker:
         self._metrics = metrics
         self._gate = Gate(PROBE_SECONDS, clock)
         self._failures = 0
-        metrics.breaker_open.set(0)  # whatever one before it thought
+        metrics.watch(metrics.breaker_open, lambda: self.open)
 
     @property
     def open(self) -> bool:
@@ -61,7 +61,6 @@ class Breaker:
         self._failures += 1
         if self._failures == FAILURES:
             self._gate.bar()
-            self._metrics.breaker_open.set(1)
             self._metrics.breaker_openings.inc()
             logs.breaker_opened()
 
@@ -69,5 +68,4 @@ class Breaker:
         self._failures = 0
         if self._gate.barred:
             self._gate.lift()
-            self._metrics.breaker_open.set(0)
             logs.breaker_closed()

@@ -56,7 +56,7 @@ class Polled(Generic[T]):
     metrics: Metrics
     interval: float = 60.0
     retry_wait: float = 5.0
-    first_wait: float = 2.0
+    first_wait: float = 1.0
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -66,7 +66,9 @@ class Polled(Generic[T]):
     def __post_init__(self) -> None:
         self._items = self.empty
         self._task: asyncio.Task[None] | None = None
+        self._attempted = asyncio.Event()
         self._loaded_at: float | None = None
+        self._counted = self._left_out = 0
 
     def items(self) -> T:
         """Return the items of the last good load."""
@@ -80,26 +82,39 @@ class Polled(Generic[T]):
         return f"{len(self._items)} items, loaded {max(0.0, self.clock() - self._loaded_at):.0f} s ago"
 
     async def __aenter__(self) -> Self:
-        self.metrics.provider_failures.labels(self.name)  # from 0, so that a first failure is an increase
-        self.metrics.provider_items.labels(self.name)
-        self.metrics.provider_left_out.labels(self.name)
-        self.metrics.provider_loaded.labels(self.name)  # never yet: an age that any alert notices
-        attempted = asyncio.Event()
-        self._task = asyncio.create_task(self._poll(attempted), name=f"provider {self.name}")
+        self.begin()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.first_wait):
-                    await attempted.wait()
+            await self.attempted()
         except asyncio.CancelledError:  # a start that is broken off is never exited
-            await _stop(self._task)
+            await self.__aexit__()
             raise
         return self
+
+    def begin(self) -> None:
+        """Begin to load; entering does so, and several that are begun first load at once. Exiting ends it."""
+        self._show()
+        self._attempted = asyncio.Event()
+        self._task = asyncio.create_task(self._poll(), name=f"provider {self.name}")
+
+    async def attempted(self) -> None:
+        """Wait for the first attempt, no longer than entering does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.first_wait):
+                await self._attempted.wait()
+
+    def _show(self) -> None:
+        metrics = self.metrics
+        metrics.provider_failures.labels(self.name)  # from 0, so that a first failure is an increase
+        metrics.watch(metrics.provider_items.labels(self.name), lambda: self._counted)
+        metrics.watch(metrics.provider_left_out.labels(self.name), lambda: self._left_out)
+        # 0 is an age that any alert notices.
+        metrics.watch(metrics.provider_loaded.labels(self.name), lambda: self._loaded_at or 0.0)
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
             await _stop(self._task)
 
-    async def _poll(self, attempted: asyncio.Event) -> None:
+    async def _poll(self) -> None:
         retry = self.retry_wait
         while True:
             if await self._attempt():
@@ -107,7 +122,7 @@ class Polled(Generic[T]):
             else:
                 wait = min(retry, self.interval)
                 retry = 2 * wait
-            attempted.set()
+            self._attempted.set()
             await self.sleep(wait * (1 - JITTER + 2 * JITTER * self.random()))
 
     async def _attempt(self) -> bool:
@@ -127,13 +142,11 @@ class Polled(Generic[T]):
             self._items = loaded.items
             self.version += 1
             logs.provider_loaded(self.name, len(loaded.items), loaded.left_out)
-        self.metrics.provider_items.labels(self.name).set(len(loaded.items))
-        self.metrics.provider_left_out.labels(self.name).set(loaded.left_out)
+        self._counted, self._left_out = len(loaded.items), loaded.left_out
         if loaded.problems:
             self._failed(*loaded.problems)
         else:
             self._loaded_at = self.clock()
-            self.metrics.provider_loaded.labels(self.name).set(self._loaded_at)
 
     def _failed(self, *reasons: str) -> None:
         for reason in reasons:

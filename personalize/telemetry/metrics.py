@@ -4,8 +4,10 @@ A gauge says how those of several workers are told as one: added up where each h
 that live.
 """
 
+import copy
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -43,7 +45,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._watched: dict[Gauge, Callable[[], float]] = {}
+        self._shown: dict[Gauge, Callable[[], float]] = {}
+        self.watched = self._shown
         self.requests = Counter(
             "personalize_requests_total", "Answers, by recipe and outcome.", ["recipe", "outcome"], registry=registry
         )
@@ -277,11 +280,28 @@ class Metrics:
         )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
-        """Let a gauge show what it is to read, from now on: when it is asked, and to other processes each second."""
-        gauge.set_function(read)
-        self._watched[gauge] = read
+        """Let a gauge show what it is to read: when it is asked, and to other processes each second.
+
+        From now on; of an application that follows another one, from when it serves.
+        """
+        self.watched[gauge] = read
+        if self.watched is self._shown:
+            gauge.set_function(read)
+
+    def of_application(self) -> Self:
+        """Return the same metrics for an application that may follow another one: its gauges wait until it serves."""
+        its = copy.copy(self)
+        its.watched = {}
+        return its
+
+    def show(self) -> None:
+        """Let the gauges show the application that these are of, in place of the one before it."""
+        self._shown.update(self.watched)
+        for gauge, read in self.watched.items():
+            gauge.set_function(read)
+        self.sample()
 
     def sample(self) -> None:
-        """Write down what is watched, for the worker that happens to be asked."""
-        for gauge, read in self._watched.items():
+        """Write down what is shown, for the worker that happens to be asked."""
+        for gauge, read in self._shown.items():
             gauge.set(read())

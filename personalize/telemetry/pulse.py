@@ -29,11 +29,12 @@ class Pulse:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Watch while the body runs."""
+        """Watch while the body runs; from now on the gauges are of the application that is opened with it."""
         self._metrics.workers.set(1)
         self._metrics.build.labels(self._version).set(1)
         loop = asyncio.get_running_loop()
         self._metrics.watch(self._metrics.tasks, lambda: len(asyncio.all_tasks(loop)))
+        self._metrics.show()
         task = asyncio.create_task(self._run(), name="pulse")
         try:
             yield

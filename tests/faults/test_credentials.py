@@ -1,5 +1,6 @@
 """Segment refuses the access token: it is asked seldom, and the service goes on with what it knows."""
 
+import signal
 from pathlib import Path
 
 from tests.faults import load, visitors
@@ -8,6 +9,16 @@ from tests.faults.service import Sandbox
 from tests.processes import wait_until
 
 REVOKED = "revoked-token-never-shown"
+OWN = """
+from typing import Annotated
+
+from personalize import Items, Posts, recipe
+
+
+@recipe("own", access="public")
+def own(items: Annotated[Posts, Items("posts")]) -> int:
+    return len(items)
+"""
 
 
 def test_a_revoked_token_is_not_sent_again_and_again(sandbox: Sandbox, serve: Serve) -> None:
@@ -48,3 +59,16 @@ def test_what_is_known_is_served_without_a_token(sandbox: Sandbox, serve: Serve)
         assert all(map(service.knows, names))
         assert service.is_ready
     assert sum(call["status"] == 401 for call in sandbox.calls()) == 1
+
+
+def test_a_refused_reload_leaves_the_gauges_alone(sandbox: Sandbox, serve: Serve, tmp_path: Path) -> None:
+    """They go on telling of the application that serves: its token is still refused."""
+    own = tmp_path / "own.py"
+    own.write_text(OWN, encoding="utf-8")
+    with serve(sandbox.url, ACCESS_TOKEN=REVOKED, RECIPES=f"{visitors.RECIPES},{own}") as service:
+        assert service.ask(next(visitors.known))["degraded"]
+        assert service.numbers("personalize_access_token_rejected") == 1
+        own.write_text(OWN.replace("posts", "podcasts"), encoding="utf-8")
+        service.run.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "edit_refused" in service.run.output, "the refusal")
+        assert service.numbers("personalize_access_token_rejected") == 1

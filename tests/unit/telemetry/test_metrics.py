@@ -125,3 +125,17 @@ def _told(metrics: Metrics) -> dict[str, float]:
     """Return the buckets and the sum of what is counted, not since when."""
     samples = [one for family in metrics.request_seconds.collect() for one in family.samples]
     return {f"{one.name} {one.labels}": round(one.value, 9) for one in samples if not one.name.endswith("_created")}
+
+
+def test_gauges_tell_of_the_application_that_serves() -> None:
+    """One that is made beside it changes nothing until it takes over; then nobody asks the one before it."""
+    metrics = Metrics(CollectorRegistry())
+    first, second = metrics.of_application(), metrics.of_application()
+    first.watch(first.breaker_open, lambda: 1)
+    first.show()
+    second.watch(second.breaker_open, lambda: 0)
+    first.sample()
+    assert metrics.registry.get_sample_value("personalize_breaker_open") == 1
+    second.show()
+    first.sample()
+    assert metrics.registry.get_sample_value("personalize_breaker_open") == 0
