@@ -25,7 +25,7 @@ from personalize.protocol import NOBODY, USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of
 from personalize.reloading import Reloading, edits, hangups
 from personalize.settings import Settings, renewed
-from personalize.telemetry import exposition, logs, tracing
+from personalize.telemetry import exposition, libraries, logs, tracing
 from personalize.telemetry.metrics import Metrics
 from personalize.trust.origins import Origins
 
@@ -142,6 +142,7 @@ class _Replica:
 
     def __init__(self, settings: Settings, leaving: threading.Event, counted_in: Path | None = None) -> None:
         logs.configure(settings.log_format)
+        libraries.listen()
         if settings.traces_url is not None:
             url = settings.traces_url.get_secret_value()
             tracing.configure(url, share=float(settings.traces_share), version=version("personalize"))

@@ -16,7 +16,7 @@ from personalize import sandbox, server, settings
 from personalize.errors import ConfigurationError
 from personalize.registry import AnyRecipe
 from personalize.settings import PREFIX, Settings
-from personalize.telemetry import logs
+from personalize.telemetry import libraries, logs
 
 SANDBOX_API_KEY = "sandbox-api-key"
 SANDBOX_KEY_NAME = "sandbox"
@@ -125,6 +125,7 @@ def serve_sandbox(  # noqa: PLR0913 -- the command's options
     from personalize.sandbox.app import create_sandbox  # noqa: PLC0415 -- only here is it needed, and it takes a while
 
     logs.configure("console")
+    libraries.listen()
     with server.bind(host, port) as listener:
         url = _url(host, listener)
         try:

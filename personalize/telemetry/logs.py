@@ -294,6 +294,14 @@ def request_answered(
         _log.info("request_answered", request_id=request_id, **facts, **told, **more)
 
 
+def library_said(logger: str, severity: str, logged: str, error: BaseException | None = None) -> None:
+    """A library, or a recipe, logged something by Python's `logging`: its place, never its message, which may quote."""
+    more = _sparingly("library_said", f"{logger} {logged}")
+    if more is not None:
+        facts = {"logger": logger, "severity": severity.lower(), "logged": logged, **_described(error)}
+        _log.warning("library_said", **facts, **more)
+
+
 def answer_failed(request_id: str, error: BaseException) -> None:
     """A request ended in an unexpected exception: a defect of the service."""
     more = _sparingly("answer_failed", type(error).__name__)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
@@ -11,7 +12,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from personalize.telemetry import logs
+from personalize.telemetry import libraries, logs
 from personalize.telemetry.logs import LogFormat
 
 CANARY = "canary@example.com"
@@ -27,8 +28,10 @@ EVENTS = {
 @pytest.fixture(autouse=True)
 def _unconfigured() -> Iterator[None]:
     """Leave logging as it was found."""
+    handlers = [*logging.getLogger().handlers]
     yield
     structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
 
 
 def raised(error: Exception) -> Exception:
@@ -195,3 +198,18 @@ def test_what_happens_again_and_again_is_told_once_in_a_while(event: Callable[[]
     with capture_logs() as told:
         event()
     assert len(told) == 1
+
+
+def test_what_libraries_log_is_told_without_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, and not again and again: logger, severity, place and the exception's type."""
+    logs.configure("json")
+    libraries.listen()
+    libraries.listen()
+    for _ in range(3):
+        logging.getLogger("a.library").error("about %s", CANARY, exc_info=raised(LookupError(CANARY)))
+    said = capsys.readouterr().err
+    assert CANARY not in said
+    line = json.loads(said)
+    assert (line["event"], line["logger"], line["severity"]) == ("library_said", "a.library", "error")
+    assert line["error"] == "LookupError"
+    assert f"{Path(__file__).name}:" in line["logged"]
