@@ -48,12 +48,16 @@ class DrainingServer(QuietServer):
         config: what is served.
         leaving: set when it is told to go.
         delay: seconds that it then stays.
+        orphaned: whether who started it is gone: then it leaves, without delay.
     """
 
-    def __init__(self, config: uvicorn.Config, leaving: Event, delay: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, leaving: Event, delay: float, *, orphaned: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__(config)
         self._leaving = leaving
         self._delay = delay
+        self._orphaned = orphaned
         self._leaves_at = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -67,6 +71,6 @@ class DrainingServer(QuietServer):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop, ten times a second."""
-        if time.monotonic() >= self._leaves_at:
+        if time.monotonic() >= self._leaves_at or self._orphaned():
             self.should_exit = True
         return await super().on_tick(counter)

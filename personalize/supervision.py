@@ -2,11 +2,14 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import inf
+from multiprocessing import parent_process
 from pathlib import Path
-from signal import SIGHUP
+from signal import SIGHUP, SIGTERM
 from tempfile import TemporaryDirectory
 from threading import Event
 from typing import cast
@@ -22,6 +25,11 @@ from personalize.telemetry import logs
 
 _COUNTED_IN = "PROMETHEUS_MULTIPROC_DIR"
 """By which prometheus-client learns, when it is imported, where a process writes what it counts."""
+
+START_SECONDS = 60.0
+"""What a worker is given until it is ready: on a busy processor it may well not answer for that long."""
+
+HURRY_SECONDS = 0.1
 
 
 @contextmanager
@@ -41,6 +49,12 @@ def directory() -> Iterator[Path]:
                 os.environ[_COUNTED_IN] = before
 
 
+def _orphaned() -> bool:
+    """Whether the supervisor is gone: nobody would replace this worker, or let another service have its port."""
+    supervisor = parent_process()
+    return supervisor is not None and os.getppid() != supervisor.pid
+
+
 class Worker(Process):
     """uvicorn's worker, with a server that leaves when the service does."""
 
@@ -54,7 +68,7 @@ class Worker(Process):
         if self._server is None:
             leaving = Event()
             self.config.app = partial(cast("Callable[..., object]", self.config.app), leaving)
-            self._server = DrainingServer(self.config, leaving, self._delay)
+            self._server = DrainingServer(self.config, leaving, self._delay, orphaned=_orphaned)
         return self._server
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
@@ -74,13 +88,26 @@ class Workers(Multiprocess):
         listener: what they share.
         counted_in: the directory of `directory`.
         delay: seconds that a worker stays after SIGTERM.
+        clock: a monotonic time in seconds.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, counted_in: Path, *, delay: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        counted_in: Path,
+        *,
+        delay: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(config, sockets=[listener])
         self._counted_in = counted_in
         self._delay = delay
+        self._clock = clock
         self._served = False
+        self._hurried = False
+        self._starting: dict[int | None, float] = {}
+        """Workers that were never ready, by their ids, and since when they are known."""
         self._owed: set[int | None] = set()
         """Workers, by their ids, that could not be passed a hangup yet."""
 
@@ -104,6 +131,7 @@ class Workers(Multiprocess):
                 self._give_up()
             logs.worker_replaced(worker.exitcode or 0)
             mark_process_dead(worker.pid, str(self._counted_in))  # type: ignore[no-untyped-call]  # prometheus_client's, untyped
+            self._starting.pop(worker.pid, None)
             self.processes[index] = self._started()
 
     def handle_hup(self) -> None:
@@ -119,10 +147,33 @@ class Workers(Multiprocess):
             else:
                 self._owed.add(worker.pid)
 
+    def handle_int(self) -> None:
+        """Leave without the delay."""
+        self._hurried = True
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        """Leave; when told so again, without the delay."""
+        self._hurried = self._hurried or self.should_exit.is_set()
+        super().handle_term()
+
+    def join_all(self) -> None:
+        """Wait for the workers, and let them hurry as soon as this process is told to."""
+        while waited_for := [one.pid for one in self.processes if one.exitcode is None and one.pid is not None]:
+            self.handle_signals()
+            for pid in waited_for if self._hurried else ():
+                os.kill(pid, SIGTERM)  # again and again, for two that come close together count as one
+            time.sleep(HURRY_SECONDS)
+        super().join_all()
+
     def _is_well(self, worker: Process) -> bool:
+        """Return whether a worker answers, or has not had the time to start."""
         alive = worker.is_alive(timeout=self.config.timeout_worker_healthcheck)
-        self._served = self._served or (alive and worker.is_ready())
-        return alive
+        if alive and worker.is_ready():
+            self._served = True
+            self._starting[worker.pid] = -inf
+        since = self._starting.setdefault(worker.pid, self._clock())
+        return alive or (worker.exitcode is None and self._clock() - since < START_SECONDS)
 
     def _started(self) -> Worker:
         worker = Worker(self.config, self.sockets, self._delay)

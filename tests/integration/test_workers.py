@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,9 +137,27 @@ def test_a_service_that_leaves_says_so_and_goes_on_answering(count: str) -> None
         assert get(f"{url}/readyz").json() == {"status": "draining"}
         assert get(f"{url}/livez").status_code == 200
         assert get(url + ASK).status_code == 200
-        for pid in workers(run) or [run.process.pid]:
-            os.kill(pid, signal.SIGTERM)
+        again = time.monotonic()
+        run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(20) == 0
+        assert time.monotonic() - again < 10  # of the delay's 15
+
+
+def test_workers_leave_when_their_supervisor_is_gone() -> None:
+    """Nobody would replace them, and they would keep the port."""
+    with serving("--workers", "2") as (run, url):
+        wait_until(lambda: value(url, "personalize_workers") == 2, "two workers")
+        left = workers(run)
+        run.process.kill()
+        wait_until(lambda: not any(map(lives, left)), "the ends of the workers")
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
@@ -176,6 +195,8 @@ def test_a_service_starts_though_everything_hangs(count: str, tmp_path: Path) ->
             "PERSONALIZE_PROFILE_API_URL": f"http://{where}",
             "PERSONALIZE_REDIS_URL": f"redis://{where}",
             "PERSONALIZE_POSTS_URL": f"http://{where}/feed.xml",
+            "PERSONALIZE_PRODUCTS_URL": f"http://{where}/products.json",
+            "PERSONALIZE_VARIANTS_URL": f"http://{where}/variants.toml",
             "PERSONALIZE_PRIVATE_FEEDS": "true",
         }
         with personalize("serve", "--port", "0", "--workers", count, environment={**environment(), **hung}) as run:

@@ -16,7 +16,7 @@ from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 from personalize import supervision
 from personalize.errors import ConfigurationError
-from personalize.supervision import Worker, Workers
+from personalize.supervision import START_SECONDS, Worker, Workers
 
 
 @dataclass
@@ -49,7 +49,9 @@ class Bench(Workers):
     """A supervisor of puppets, numbered from 1."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(uvicorn.Config("none:app", workers=2), socket.socket(), folder, delay=0.0)
+        self.now = 0.0
+        config = uvicorn.Config("none:app", workers=2)
+        super().__init__(config, socket.socket(), folder, delay=0.0, clock=lambda: self.now)
         self.puppets: list[Puppet] = []
         self.init_processes()
 
@@ -141,3 +143,23 @@ def test_a_worker_has_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker(uvicorn.Config(lambda: None), [], 0.0)
     worker.target([])
     assert made == [worker.server]
+
+
+def test_a_worker_that_starts_slowly_is_waited_for(bench: Bench) -> None:
+    """It lives, and has never been ready; a minute later it counts as hung."""
+    bench.puppets[0].well = False
+    bench.keep_subprocess_alive()
+    bench.now += START_SECONDS - 1
+    bench.keep_subprocess_alive()
+    assert [one.pid for one in bench.processes] == [1, 2]
+    bench.now += 1
+    bench.keep_subprocess_alive()
+    assert [one.pid for one in bench.processes] == [3, 2]
+
+
+def test_a_worker_that_was_ready_and_hangs_is_replaced(bench: Bench) -> None:
+    """At once: it has had its time to start."""
+    bench.keep_subprocess_alive()
+    bench.puppets[0].well = False
+    bench.keep_subprocess_alive()
+    assert [one.pid for one in bench.processes] == [3, 2]
