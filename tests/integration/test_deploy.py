@@ -18,6 +18,9 @@ from tests.dockerfile import Builder, Stage, read
 from tests.documents import ROOT
 from tests.processes import PYTHON, personalize, running, wait_for_urls, wait_until
 
+pytestmark = pytest.mark.timeout(300)
+"""Whoever asks for the builder first waits for it."""
+
 DEPLOY = ROOT / "deploy"
 STAGES = read(DEPLOY / "Dockerfile")
 BUILD, IMAGE = STAGES
@@ -216,9 +219,9 @@ def of(manifests: list[Manifest], kind: str) -> list[Manifest]:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_takes_the_manifests(manifests: list[Manifest], version: str) -> None:
-    """Each fits its schema; the ServiceMonitor, which is not Kubernetes' own, is looked at below."""
+    """Each fits its schema; the operator's kinds, which are not Kubernetes' own, are looked at below."""
     for manifest in manifests:
-        if manifest["kind"] != "ServiceMonitor":
+        if manifest["kind"] not in {"ServiceMonitor", "PrometheusRule"}:
             kubernetes_validate.validate(manifest, version, strict=True)
         assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "personalize"
 
@@ -285,6 +288,17 @@ def test_what_is_named_is_there(manifests: list[Manifest]) -> None:
     assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "personalize"
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert [one["port"] for one in monitor["spec"]["endpoints"]] == ["metrics"]
+
+
+def test_the_operators_rules_are_those_that_are_shipped() -> None:
+    """And the base has them: an alert is the same with the operator and without."""
+    made = yaml.safe_load((DEPLOY / "kubernetes/base/rules.yaml").read_text(encoding="utf-8"))
+    files = [DEPLOY / "prometheus" / name for name in ("rules.yml", "alerts.yml")]
+    shipped = [yaml.safe_load(file.read_text(encoding="utf-8"))["groups"] for file in files]
+    assert made["spec"]["groups"] == [group for groups in shipped for group in groups]
+    assert made["kind"] == "PrometheusRule"
+    base = yaml.safe_load((DEPLOY / "kubernetes/base/kustomization.yaml").read_text(encoding="utf-8"))
+    assert "rules.yaml" in base["resources"]
 
 
 def test_the_settings_are_settings_and_no_secrets(manifests: list[Manifest], tmp_path: Path) -> None:

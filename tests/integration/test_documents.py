@@ -12,10 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.parser import text_string_to_metric_families
 
 from personalize.settings import PREFIX, SECRETS, Settings
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
+from personalize.testing import RecordingProfileApi, service
 from tests.distributions import distribution
 from tests.documents import DOCUMENTS, Example, curl, examples, fits, table
 from tests.processes import personalize, wait_for_urls, wait_until
@@ -169,11 +172,23 @@ def test_the_settings_table_is_the_settings() -> None:
 
 def test_the_metrics_table_is_the_metrics() -> None:
     """Names, labels and meanings of deploy/README.md are those of the code."""
-    registry = CollectorRegistry()
-    Metrics(registry)
-    shown = {name.strip("`").removesuffix("_total"): says for name, _, says in table("deploy/README.md", "Metrics")}
+    rows = [(name.strip("`"), labels, says) for name, labels, says in table("deploy/README.md", "Metrics")]
+    metrics = [one for one in vars(Metrics(CollectorRegistry())).values() if isinstance(one, MetricWrapperBase)]
+    told = {one.describe()[0].name: (", ".join(one._labelnames), one.describe()[0].documentation) for one in metrics}
+    assert {name.removesuffix("_total"): (labels, says) for name, labels, says in rows} == told
 
-    assert shown == {metric.name: metric.documentation for metric in registry.collect()}
+
+async def test_the_metrics_table_is_what_is_scraped() -> None:
+    """Of a service that has answered: every metric is there, and no sample has a label that the table lacks."""
+    rows = {name.strip("`"): {*labels.split(", ")} for name, labels, _ in table("deploy/README.md", "Metrics")}
+    async with service(RecordingProfileApi({})) as client:
+        await client.get("/api/recommended-posts?user_id=nobody")
+        scraped = (await client.get("/metrics")).text
+    families = [one for one in text_string_to_metric_families(scraped) if not one.name.endswith("_created")]
+    for family in families:
+        name = family.name + ("_total" if family.type == "counter" else "")
+        assert {label for one in family.samples for label in one.labels} - {"le"} <= rows.pop(name), name
+    assert rows == {}
 
 
 def test_the_log_table_is_the_log() -> None:
