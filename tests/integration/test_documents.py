@@ -174,7 +174,8 @@ def test_the_metrics_table_is_the_metrics() -> None:
     """Names, labels and meanings of deploy/README.md are those of the code."""
     rows = [(name.strip("`"), labels, says) for name, labels, says in table("deploy/README.md", "Metrics")]
     metrics = [one for one in vars(Metrics(CollectorRegistry())).values() if isinstance(one, MetricWrapperBase)]
-    told = {one.describe()[0].name: (", ".join(one._labelnames), one.describe()[0].documentation) for one in metrics}
+    families = [(next(iter(one.describe())), ", ".join(one._labelnames)) for one in metrics]
+    told = {family.name: (labels, family.documentation) for family, labels in families}
     assert {name.removesuffix("_total"): (labels, says) for name, labels, says in rows} == told
 
 
