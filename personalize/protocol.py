@@ -26,7 +26,7 @@ from personalize.errors import (
 )
 from personalize.framing import announced
 from personalize.refusals import refusal
-from personalize.telemetry import logs
+from personalize.telemetry import refusals
 from personalize.trust.origins import Origins
 from personalize.web.middleware import marks
 
@@ -272,7 +272,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Read no more, and say why: to the request that is being received, unless there is one before it."""
         self._refused = True
         self._stop_waiting()
-        logs.request_refused(error.status)
+        refusals.refused(error.status)
         if not self._busy:
             self._close_after(error if self._phase != "body" else None)  # else it has its answer already
         elif self._phase == "body" and self._answering is self.cycle and not self.cycle.response_started:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from personalize.telemetry import logs
+from personalize.telemetry import logs, refusals
 from personalize.telemetry.metrics import Metrics
 
 PULSE_SECONDS = 0.5
@@ -50,4 +50,9 @@ class Pulse:
             await self._wait(PULSE_SECONDS)
             self._metrics.loop_lag.observe(max(0.0, loop.time() - due))
             self._metrics.sample()
+            self._count_refusals()
             logs.summarise()
+
+    def _count_refusals(self) -> None:
+        for status, times in refusals.taken().items():
+            self._metrics.http_responses.labels("other", status).inc(times)

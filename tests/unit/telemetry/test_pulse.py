@@ -4,6 +4,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
+from personalize.telemetry import refusals
 from personalize.telemetry.metrics import Metrics
 from personalize.telemetry.pulse import PULSE_SECONDS, Pulse
 
@@ -36,6 +37,20 @@ async def test_each_beat_takes_down_the_lag_and_what_is_watched() -> None:
     shown = metrics.registry.get_sample_value
     assert shown("personalize_workers") == 1
     assert shown("personalize_build_info", {"version": "1.2.3"}) == 1
+
+
+async def test_refusals_are_counted_with_the_next_beat() -> None:
+    """Once each, as answers of no route."""
+    metrics, beats = Metrics(CollectorRegistry()), Beats()
+    async with Pulse(metrics, version="1", wait=beats).beating():
+        await beats.asked.get()
+        refusals.taken()
+        refusals.refused(431)
+        for _ in range(2):
+            beats.over.put_nowait(None)
+            await beats.asked.get()
+    labels = {"route": "other", "status": "431"}
+    assert metrics.registry.get_sample_value("personalize_http_responses_total", labels) == 1
 
 
 async def test_the_pulse_ends_with_its_body() -> None:
