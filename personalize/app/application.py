@@ -100,6 +100,7 @@ def create_app(
     """
     metrics = (metrics or Metrics(CollectorRegistry())).of_application()
     recipes = recipes or load_recipes(settings)
+    metrics.begin(recipes)
     access_log = AccessLog(settings.logged_share, pseudonyms_of(settings))
     warm = WarmAnswers(Tallies(metrics), access_log, browser_ttl=settings.browser_ttl)
     parts = assemble(settings, recipes, metrics, transport, forgotten=warm.forget)

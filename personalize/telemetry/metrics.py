@@ -6,10 +6,12 @@ that live.
 
 import copy
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from personalize.errors import ShedReason
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5)
 """Seconds: fine below the cached answers' few milliseconds, with edges at the 300 ms and 800 ms deadlines."""
@@ -278,6 +280,18 @@ class Metrics:
         self.provider_failures = Counter(
             "personalize_provider_failures_total", "Loads of a provider that failed.", ["provider"], registry=registry
         )
+
+    def begin(self, recipes: Iterable[str]) -> None:
+        """Count what alerts look for from 0: what is born at 1 would not be seen as an increase."""
+        for recipe in recipes:
+            for reason in ("raised", "overran", "returned"):
+                self.recipe_failures.labels(recipe, reason)
+        for reason in get_args(ShedReason):
+            self.upstream_shed.labels(reason)
+        for client in ("address", "key"):
+            self.clients_limited.labels(client)
+        for outcome in ("refused", "busy"):
+            self.webhook_messages.labels("other", outcome)
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Let a gauge show what it is to read: when it is asked, and to other processes each second.

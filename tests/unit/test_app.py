@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from personalize import settings
 from personalize.app import create_app
 from personalize.errors import ConfigurationError, RecipeLoadError, SettingsError
+from personalize.telemetry.metrics import Metrics
 from personalize.testing import API_KEY, RecordingProfileApi, client_of, service
 from tests.conftest import free_port
 from tests.distributions import distribution
@@ -313,3 +315,13 @@ def test_several_processes_need_redis_for_what_is_pushed(named: dict[str, str], 
         return
     with pytest.raises(ConfigurationError, match=r"PERSONALIZE_WEBHOOK_SECRET: .* set PERSONALIZE_REDIS_URL"):
         create_app(loaded)
+
+
+def test_what_alerts_look_for_is_counted_from_zero(tmp_path: Path) -> None:
+    """Else the first burst of failures is where the counter begins, and no increase."""
+    metrics = Metrics(CollectorRegistry())
+    create_app(settings_of(RECIPES=str(recipe_reading("posts", tmp_path))), metrics=metrics)
+    count = metrics.registry.get_sample_value
+    assert count("personalize_recipe_failures_total", {"recipe": "own", "reason": "raised"}) == 0
+    assert count("personalize_upstream_shed_total", {"reason": "breaker"}) == 0
+    assert count("personalize_webhook_messages_total", {"kind": "other", "outcome": "refused"}) == 0
