@@ -88,6 +88,11 @@ def files_of(sources: Iterable[str]) -> Iterator[Path]:
             yield path
 
 
+def modules_of(sources: Iterable[str]) -> Iterator[str]:
+    """Yield the sources that are modules: Python imports each once, so that they are not loaded again."""
+    return (source for source in sources if not _path(source).exists())
+
+
 def holds_recipes(name: str) -> bool:
     """Whether a folder's file of that name may hold recipes: private modules and tests do not."""
     return not name.startswith(("_", "test_", "conftest"))

@@ -22,7 +22,7 @@ from personalize.app import Application, create_app, create_metrics_app, load_re
 from personalize.draining import DrainingServer, QuietServer
 from personalize.errors import ConfigurationError
 from personalize.protocol import NOBODY, USUAL, BoundedProtocol, Bounds
-from personalize.registry import Registry, files_of
+from personalize.registry import Registry, files_of, modules_of
 from personalize.reloading import Reloading, edits, hangups
 from personalize.settings import Settings, renewed
 from personalize.telemetry import exposition, libraries, logs, tracing
@@ -163,6 +163,8 @@ class _Replica:
     def _again(self) -> Application:
         settings = renewed(self._settings)
         self.recipes = load_recipes(settings)
+        for module in modules_of(settings.recipes):
+            logs.module_kept(module)
         return self._application(settings)
 
     def _application(self, settings: Settings) -> Application:

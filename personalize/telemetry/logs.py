@@ -93,6 +93,11 @@ def edit_served() -> None:
     _log.info("edit_served")
 
 
+def module_kept(module: str) -> None:
+    """Recipes were to be loaded again; those of a module need a restart, for Python imports it once."""
+    _log.warning("module_kept", module=module)
+
+
 def edit_refused(reason: str) -> None:
     """Edited recipes cannot be loaded; the last good ones go on serving."""
     _log.error("edit_refused", reason=reason)

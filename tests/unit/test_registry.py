@@ -8,7 +8,7 @@ import pytest
 
 from personalize import recipe
 from personalize.errors import RecipeLoadError, UnknownRecipe
-from personalize.registry import GROUP, Registry, files_of, load, shipped_folder
+from personalize.registry import GROUP, Registry, files_of, load, modules_of, shipped_folder
 from tests.distributions import distribution
 
 HEAD = "from personalize import recipe\n"
@@ -380,3 +380,8 @@ class TestInstalled:
         written(importable / "company_bad.py", "x = unknown\n")
         bringing(importable, {"blog": value})
         assert refusal_of() == refusal.format(folder=importable)
+
+
+def test_modules_are_told_from_files(tmp_path: Path) -> None:
+    """A file, a folder and the shipped recipes can be loaded again; a module cannot."""
+    assert [*modules_of(["shipped", str(tmp_path), "own.module"])] == ["own.module"]

@@ -25,7 +25,12 @@ class Beats:
 async def test_each_beat_takes_down_the_lag_and_what_is_watched() -> None:
     """A gauge that nobody asks is written down for the others, and the loop's lag is counted."""
     metrics, beats, looks = Metrics(CollectorRegistry()), Beats(), list[int]()
-    metrics.watch(metrics.memory_bytes, lambda: looks.append(1) or len(looks))
+
+    def look() -> int:
+        looks.append(1)
+        return len(looks)
+
+    metrics.watch(metrics.memory_bytes, look)
     pulse = Pulse(metrics, version="1.2.3", wait=beats)
     async with pulse.beating():
         assert await beats.asked.get() == PULSE_SECONDS
