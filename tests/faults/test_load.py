@@ -1,20 +1,50 @@
 """The load driver asks as often as it says, and notes every answer."""
 
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 
+import httpx
 import pytest
 
 from tests.faults import load, visitors
 from tests.faults.conftest import Serve
 from tests.faults.load import Answer, Answers
 from tests.faults.service import Sandbox, Service
+from tests.integration.test_workers import workers
+from tests.processes import wait_until
 
 
 @pytest.fixture
 def service(sandbox: Sandbox, serve: Serve) -> Iterator[Service]:
     with serve(sandbox.url) as service:
         yield service
+
+
+def test_a_worker_that_is_killed_takes_its_requests_alone(sandbox: Sandbox, serve: Serve) -> None:
+    """Only what was under way with it fails; another takes its place, and no counter falls."""
+    with serve(sandbox.url, workers=2) as service:
+        service.warm_up()
+        before = workers(service.run)
+        counts = [service.numbers("personalize_requests_total")]
+        paths = visitors.paths(visitors.known.some(20) * 40)
+        with load.meanwhile(lambda: load.steady(service.url, paths, rate=100, seconds=8)) as driven:
+            os.kill(before[0], signal.SIGKILL)
+            wait_until(lambda: _in_place(service, before[0], counts), "a new worker", 60)
+            answers = driven.result(60)
+    failed = answers.statuses.total() - answers.statuses[200]
+    assert failed <= 20  # under way at once, at a rate of 100 a second
+    assert counts == sorted(counts)
+
+
+def _in_place(service: Service, killed: int, counts: list[float]) -> bool:
+    """Return whether two workers serve again; what is counted meanwhile is noted."""
+    with suppress(httpx.TransportError):  # it was under way with the one that was killed
+        counts.append(service.numbers("personalize_requests_total"))
+        return len({*workers(service.run)} - {killed}) == 2 and service.numbers("personalize_workers") == 2
+    return False
 
 
 def test_every_path_is_asked_once(service: Service) -> None:
