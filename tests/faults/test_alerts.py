@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from personalize.errors import ServerFault, TimedOut
 from personalize.telemetry import logs
 from personalize.telemetry.metrics import Metrics
+from personalize.telemetry.pulse import PULSE_SECONDS
 from personalize.testing import API_KEY
 from tests.conftest import free_port
 from tests.documents import ROOT
@@ -47,6 +48,11 @@ def broken() -> int:
 @recipe("mistaken", access="public")
 def mistaken(name: Annotated[int, Trait("name_of_visitor")] = 0) -> int:
     return name
+
+
+@recipe("shelf", access="public")
+def shelf(name: Annotated[str, Trait("name_of_visitor")] = "") -> list[dict[str, str]]:
+    return [{"url": f"https://shop.example.com/{name}"}]
 """
 OF_A_BUSY_MACHINE = {"PersonalizeLoopLag", "PersonalizeSlow", "PersonalizeDefaults"}
 """Alerts that fire without a fault where others take the processor."""
@@ -123,8 +129,9 @@ def test_each_alert_fires_for_its_fault(
         fired |= prometheus.fires("PersonalizeWebhookRefused", doing=lambda: _pushed(service, b"{}"))
         with asked(service, RATE):
             fired |= _redis_is_away(service, redis_server, prometheus)
-        with asked(service, RATE):
+        with asked(service, RATE, ("mirror", "shelf")):
             fired |= prometheus.fires("PersonalizeLoopLag", doing=lambda: _stumble(service))
+            wait_until(lambda: prometheus.find("rate(personalize_exposures_total[30s])"), "exposures")
             assert [one for one in expressions() if not prometheus.find(one)] == []
             assert [one["name"] for one in prometheus.rules("record") if not prometheus.find(one["name"])] == []
         service.run.process.kill()
@@ -169,10 +176,10 @@ def _pushed(service: Service, body: bytes, **headers: str) -> None:
 
 
 def _stumble(service: Service) -> None:
-    """Let the service stand still for a quarter of a second, and be looked at for longer than that."""
+    """Let the service stand still for longer than two beats of its pulse are apart, and be looked at in between."""
     with standing_still(service.run.process.pid):
-        threading.Event().wait(0.25)
-    threading.Event().wait(1.75)
+        threading.Event().wait(1.5 * PULSE_SECONDS)
+    threading.Event().wait(1.5)
 
 
 def test_the_rules_are_right() -> None:
