@@ -6,15 +6,18 @@ limit and tries nothing twice.
 
 import random
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import RedisSSLContext, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
+from personalize.fleet import secured
 from personalize.fleet.cluster import Cluster
 from personalize.fleet.master import Master
 
@@ -49,7 +52,7 @@ class Limits:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is made once
 class Address:
     """A Redis, by its URL.
 
@@ -63,11 +66,11 @@ class Address:
 
     def client(self, limits: Limits) -> Client:
         """Return a client for keys."""
-        return _of_cluster(self._parts, limits) if self._kind == "cluster" else self._of_master(limits)
+        return self._of_cluster(limits) if self._kind == "cluster" else self._of_master(limits)
 
     def listener(self, limits: Limits) -> Redis:
         """Return a client of a server that every published message reaches: any node of a Cluster, else the master."""
-        return _of_node(self._parts, limits) if self._kind == "cluster" else self._of_master(limits)
+        return self._of_node(limits) if self._kind == "cluster" else self._of_master(limits)
 
     @property
     def _parts(self) -> SplitResult:
@@ -77,28 +80,42 @@ class Address:
     def _kind(self) -> str:
         return self._parts.scheme.partition("+")[2]
 
+    @cached_property
+    def _tls(self) -> RedisSSLContext | None:
+        if not self._parts.scheme.startswith("rediss"):
+            return None
+        return secured.context({} if self._kind else dict(parse_url(self.url)))
+
     def _of_master(self, limits: Limits) -> Redis:
         if self._kind == "sentinel":
-            return _of_sentinels(self._parts, limits)
+            return _of_sentinels(self._parts, limits, self._tls)
         pool = ConnectionPool.from_url(self.url, max_connections=limits.connections, **limits.options)
-        return Redis.from_pool(pool)
+        return secured.sharing(Redis.from_pool(pool), self._tls)
+
+    def _of_cluster(self, limits: Limits) -> Cluster:
+        return secured.cluster_sharing(_of_cluster(self._parts, limits), self._tls)
+
+    def _of_node(self, limits: Limits) -> Redis:
+        return secured.sharing(_of_node(self._parts, limits), self._tls)
 
 
-def _of_sentinels(parts: SplitResult, limits: Limits) -> Redis:
+def _of_sentinels(parts: SplitResult, limits: Limits, tls: RedisSSLContext | None) -> Redis:
     service, _, db = parts.path.strip("/").partition("/")
-    hosts, secured, secrets = _hosts(parts, SENTINEL_PORT), _secured(parts), _secrets(parts)
+    hosts, safe, secrets = _hosts(parts, SENTINEL_PORT), _secured(parts), _secrets(parts)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's, untyped
         hosts,
-        sentinel_kwargs={**limits.options, **secured, **secrets},
+        sentinel_kwargs={**limits.options, **safe, **secrets},
         db=int(db or 0),
         max_connections=limits.connections,
         **limits.options,
-        **secured,
+        **safe,
         **secrets,
     )
     if secrets:  # a Sentinel that has no password refuses one
-        sentinel.sentinels += [Redis(host=host, port=port, **limits.options, **secured) for host, port in hosts]
-    return Master.named(service, sentinel)
+        sentinel.sentinels += [Redis(host=host, port=port, **limits.options, **safe) for host, port in hosts]
+    for one in sentinel.sentinels:
+        secured.sharing(one, tls)
+    return secured.sharing(Master.named(service, sentinel), tls)
 
 
 def _of_cluster(parts: SplitResult, limits: Limits) -> Cluster:

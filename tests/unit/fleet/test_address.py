@@ -1,17 +1,18 @@
 """URLs of Redis: where a client goes, and with what."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from personalize.fleet.address import Address, Limits
-from tests.connections import Counts, connected
+from tests.connections import WAIT_SECONDS, Counts, connected
 
 LIMITS = Limits(seconds=0.05, connections=3)
 
@@ -90,10 +91,47 @@ def test_a_clusters_nodes_are_named() -> None:
 )
 async def test_tls_begins_with_the_first_byte(url: str, *, secured: bool) -> None:
     """Of every form that says so, and of no other."""
-    async with listening() as (port, first), connected(url.format(port=port), Counts()) as connection:
+    async with (
+        listening() as (port, first),
+        connected(url.format(port=port), Counts(), seconds=WAIT_SECONDS) as connection,
+    ):
         assert await connection.read_fields("k", ["f"]) is None
         async with asyncio.timeout(5):
             assert (await first == b"\x16") == secured
+
+
+@pytest.mark.parametrize(
+    "url", ["rediss://h", "rediss://h?ssl_cert_reqs=none", "rediss+sentinel://h/main", "rediss+cluster://h"]
+)
+def test_all_connections_share_one_tls_context(url: str) -> None:
+    """Made with the client: to make one for each would keep a worker from everything else, again and again."""
+    address = Address(url)
+    made = [made_by(address.client(LIMITS)) for _ in range(2)] + [made_by(address.listener(LIMITS))]
+    contexts = [connection.ssl_context for connections in made for connection in connections]
+    assert len({id(context) for context in contexts}) == 1
+    assert contexts[0].context is not None
+    assert contexts[0].get().verify_mode == (ssl.CERT_NONE if "none" in url else ssl.CERT_REQUIRED)
+
+
+def test_certificates_that_cannot_be_read_do_not_end_the_start() -> None:
+    """Each connection fails for it, which is counted."""
+    [connection] = made_by(Address("rediss://h?ssl_ca_certs=/not/there.pem").client(LIMITS))
+    with pytest.raises(FileNotFoundError):
+        connection.ssl_context.get()
+
+
+def made_by(client: Any) -> list[Any]:
+    """Return connections as a client would make them, one for each way it has."""
+    if isinstance(client, RedisCluster):
+        kwargs = dict(client.nodes_manager.connection_kwargs)
+        kwargs.pop("response_callbacks", None)
+        nodes = [ClusterNode("other", 1, **kwargs), *client.nodes_manager.startup_nodes.values()]
+        return [node.connection_class(**node.connection_kwargs) for node in nodes]
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelConnectionPool):
+        return [pool.make_connection()]
+    pools: list[Any] = [pool, *(one.connection_pool for one in pool.sentinel_manager.sentinels)]
+    return [one.make_connection() for one in pools]
 
 
 @asynccontextmanager
