@@ -51,10 +51,19 @@ Place: TypeAlias = tuple[str, SectionName]
 
 @dataclass(frozen=True, slots=True)
 class Setback:
-    """When the last attempt to read a section was in vain, and whether it failed, or only let others go first."""
+    """When the last attempt to read a section was in vain, and whether it failed, or only let others go first.
+
+    `at` is a monotonic time, `since` the same in seconds since the epoch.
+    """
 
     at: float
+    since: float
     failed: bool
+
+    def concerns(self, found: Found) -> bool:
+        """Whether it failed and is news of what was found: another replica may have read that since."""
+        fetched_at = found.section.fetched_at if found.section else 0.0
+        return self.failed and found.judgement.standing != "fresh" and fetched_at <= self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ class CachedSource:
         )
         self._pseudonyms = pseudonyms
         self._metrics = metrics
+        self._clock = clock
         self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS)
 
     async def fetch(self, ask: Ask) -> Snapshot:
@@ -233,7 +243,9 @@ class CachedSource:
             elif order.errand.priority == "refresh":
                 self._metrics.sections.labels(order.name, "refreshed").inc()
         if landing.error is not None:
-            self._setbacks[order.key, order.name] = Setback(time.monotonic(), failed=not _let_pass(order, landing))
+            self._setbacks[order.key, order.name] = Setback(
+                time.monotonic(), self._clock(), failed=not _let_pass(order, landing)
+            )
             if isinstance(landing.error, Shed):
                 self._metrics.sections.labels(order.name, "shed").inc()
             else:
@@ -249,7 +261,7 @@ class CachedSource:
         if judgement.standing == "gone":  # there was nothing, or it is too old by now
             section = None
         setback = self._setbacks.get((key, name))
-        tried_in_vain = brought.section is None if landing else setback is not None and setback.failed
+        tried_in_vain = brought.section is None if landing else setback is not None and setback.concerns(found)
         failed = section is None or tried_in_vain
         self._metrics.sections.labels(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
         tier = "profile_api" if brought.section is not None and not brought.shared else found.tier

@@ -102,6 +102,21 @@ async def test_a_refresh_takes_what_another_replica_has_read_meanwhile(fleet: Fl
     assert len(fleet.reader.asked) == 2
 
 
+@pytest.mark.parametrize("age", [0.0, 400.0])
+async def test_what_another_replica_has_read_since_is_not_degraded(age: float) -> None:
+    """That a replica's own attempt failed is no news of what is newer, neither when that is fresh nor when stale."""
+    shared, clock = Shared(), Clock()
+    one, two = House(shared, clock), House(shared, clock)
+    one.reader.failures["plan"] = ServerFault("no luck")
+    assert (await one.fetch()).failed == {"traits"}
+    clock.now += 1
+    await two.fetch()
+    clock.now += age
+    snapshot = await one.fetch()
+    assert (content(snapshot), snapshot.failed) == ({"plan": ADA.value}, frozenset())
+    assert one.counted("fresh" if age == 0 else "stale") == 1
+
+
 async def test_while_the_shared_tier_is_away_each_reads_for_itself(fleet: Fleet) -> None:
     """And goes on with what it knows."""
     fleet.shared.away, fleet.shared.live_since = True, None
