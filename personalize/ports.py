@@ -15,11 +15,12 @@ Priority: TypeAlias = Literal["server", "page", "refresh"]
 class Errand:
     """Why a read is made, and until when somebody waits for it.
 
-    `deadline` is a time of the running event loop's clock, in seconds.
+    `deadline` is a time of the running event loop's clock, in seconds; at `limit`, another one, the read is given up.
     """
 
     priority: Priority
     deadline: float
+    limit: float | None = None
 
 
 class Allowance(Protocol):

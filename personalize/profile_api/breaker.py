@@ -1,6 +1,5 @@
 """The breaker: what keeps failing is left alone for a while, and tried now and then."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,8 +15,8 @@ successes there are always 6 failures in a row."""
 PROBE_SECONDS = 5.0
 """Between two probes, so that the first fresh answer comes at most 6 s after the Profile API is back."""
 
-_FAILED = (ServerFault, Unreachable, TimedOut, Unreadable, asyncio.CancelledError)
-"""What counts. A cancelled call is one that outlived its read's time limit; a refusal is no failure of the upstream."""
+_FAILED = (ServerFault, Unreachable, TimedOut, Unreadable)
+"""What counts. A refusal is no failure of the upstream, and a cancelled call is one that nobody wants any more."""
 
 
 class Breaker:

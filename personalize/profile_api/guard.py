@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from random import random as chance
 from typing import TypeAlias, TypeVar
 
-from personalize.errors import ProfileNotFound, ServerFault, Shed, Unreachable, Unreadable
+from personalize.errors import ProfileNotFound, ServerFault, Shed, TimedOut, Unreachable, Unreadable
 from personalize.ports import Errand
 from personalize.profile_api.acceptance import Acceptance
 from personalize.profile_api.breaker import Breaker
@@ -90,16 +90,17 @@ class Guard:
 
         Raises:
             ProfileApiError: what the call raises; of two tries, the last one that was sent.
+            TimedOut: the errand's limit is reached, which counts as a failure of the Profile API if it was being asked.
             Shed: it was not sent.
         """
         await self._admitted(errand, late=self._clock() >= errand.deadline)
         self._retries.earn()
         try:
-            return await self._sent(call)
+            return await self._sent(call, errand)
         except _FAST:
             if not await self._again(errand):
                 raise
-        return await self._sent(call)
+        return await self._sent(call, errand)
 
     def refuses(self, errand: Errand) -> Shed | None:
         """Return why a call would be shed at once, if that is known without asking anybody."""
@@ -114,7 +115,8 @@ class Guard:
     async def _admitted(self, errand: Errand, *, late: bool = False) -> None:
         """Return when a call may go out; nothing may be awaited between this and its sending."""
         try:
-            await self._admit(errand, late=late)
+            async with _limited(errand):
+                await self._admit(errand, late=late)
         except Shed as shed:
             self._metrics.upstream_shed.labels(shed.reason).inc()
             raise
@@ -135,10 +137,10 @@ class Guard:
         if self._under_way >= CONCURRENT - (0 if errand.priority == "server" else RESERVED):
             raise Shed("concurrency")
 
-    async def _sent(self, call: Call[T]) -> T:
+    async def _sent(self, call: Call[T], errand: Errand) -> T:
         """Send a call and learn from how it ends."""
         with self._counted(), self._breaker.watching():
-            async with self._acceptance.watching(), self._pauses.watching():
+            async with _limited(errand), self._acceptance.watching(), self._pauses.watching():
                 answer = await _answer(call)
         if isinstance(answer, ProfileNotFound):
             raise answer
@@ -146,7 +148,8 @@ class Guard:
 
     async def _again(self, errand: Errand) -> bool:
         """Return whether a call that failed fast may be sent a second time, once it may."""
-        if errand.priority == "refresh" or errand.deadline - self._clock() < RETRY_REMAINING:
+        until = errand.deadline if errand.limit is None else min(errand.deadline, errand.limit)
+        if errand.priority == "refresh" or until - self._clock() < RETRY_REMAINING:
             return False
         if not self._retries.spend():
             return False
@@ -165,6 +168,16 @@ class Guard:
             yield
         finally:
             self._under_way -= 1
+
+
+@asynccontextmanager
+async def _limited(errand: Errand) -> AsyncIterator[None]:
+    """Give up at an errand's limit. Here, and not around the guard: only that tells it from what is stopped."""
+    try:
+        async with asyncio.timeout_at(errand.limit):
+            yield
+    except TimeoutError:
+        raise TimedOut("The Profile API could not be read in time.") from None
 
 
 async def _answer(call: Call[T]) -> T | ProfileNotFound:

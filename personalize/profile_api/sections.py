@@ -3,10 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from personalize.errors import Shed, TimedOut
+from personalize.errors import Shed
 from personalize.model import Collection, Content, Event, ExternalId, Link, ProfileMetadata, SectionName
 from personalize.needs import MAX_EVENTS, Events, EventsSpec, SectionSpec, TraitsSpec
 from personalize.ports import Errand
@@ -53,15 +54,12 @@ class SectionReader:
             ProfileApiError: one of its kinds; `ProfileNotFound` is the normal answer for an unknown visitor, and `Shed`
                 is what was not sent.
         """
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                if isinstance(spec, TraitsSpec):
-                    return await self._traits(collection, external_id, spec.names, errand)
-                if isinstance(spec, EventsSpec):
-                    return await self._events(collection, external_id, spec, errand)
-                return await self._wholes[spec.section](collection, external_id, errand)
-        except TimeoutError:
-            raise TimedOut("The Profile API could not be read in time.") from None
+        limited = replace(errand, limit=asyncio.get_running_loop().time() + READ_SECONDS)
+        if isinstance(spec, TraitsSpec):
+            return await self._traits(collection, external_id, spec.names, limited)
+        if isinstance(spec, EventsSpec):
+            return await self._events(collection, external_id, spec, limited)
+        return await self._wholes[spec.section](collection, external_id, limited)
 
     async def _traits(
         self, collection: Collection, external_id: ExternalId, names: Sequence[str], errand: Errand

@@ -66,10 +66,10 @@ class Bench:
             raise outcome
         return outcome
 
-    async def run(self, priority: Priority = "page", *, patience: float = 0.8) -> Outcome:
-        """Return how an errand ends that has so long to wait."""
+    async def run(self, priority: Priority = "page", *, patience: float = 0.8, limit: float = 1000.0) -> Outcome:
+        """Return how an errand ends that has so long to wait, and is given up then."""
         try:
-            return await self.guard.run(self.call, Errand(priority, now() + patience))
+            return await self.guard.run(self.call, Errand(priority, now() + patience, now() + limit))
         except ProfileApiError as error:
             return error
 
@@ -353,17 +353,34 @@ def test_what_waited_while_the_breaker_opened_is_not_sent() -> None:
     run(test())
 
 
-def test_a_cancelled_call_counts_as_timed_out() -> None:
-    """It is how the time limit of a read ends it."""
+def test_a_call_that_is_given_up_counts_as_failed() -> None:
+    """At the limit of its read."""
 
     async def test() -> None:
         bench = Bench()
         bench.takes = 60.0
         for _ in range(FAILURES):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(2.5):
-                    await bench.run()
+            begun = now()
+            assert isinstance(await bench.run(limit=2.5), TimedOut)
+            assert now() == pytest.approx(begun + 2.5)
         assert await bench.shed() == "breaker"
+
+    run(test())
+
+
+def test_calls_that_are_cancelled_open_no_breaker() -> None:
+    """Whoever stops the service, or no longer wants an answer, says nothing of how Segment is."""
+
+    async def test() -> None:
+        bench = Bench()
+        bench.takes = 60.0
+        under_way = [asyncio.create_task(bench.run()) for _ in range(2 * FAILURES)]
+        await asyncio.sleep(1)
+        for call in under_way:
+            call.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        assert all(call.cancelled() for call in under_way)
+        assert (bench.counted("breaker_open"), bench.counted("breaker_openings_total")) == (0, 0)
 
     run(test())
 
@@ -375,9 +392,7 @@ def test_a_read_that_ends_while_it_waits_is_no_failure() -> None:
         bench = Bench(Metered(every=10.0))
         await bench.run()
         for _ in range(FAILURES):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await bench.run(patience=20.0)
+            assert isinstance(await bench.run(patience=20.0, limit=1.0), TimedOut)
         assert bench.counted("breaker_open") == 0
 
     run(test())
