@@ -33,10 +33,6 @@ LEASE_SECONDS = 3.0
 TRUST_SECONDS = 1.0
 """For how long what was compared is believed while nothing is heard from other replicas."""
 
-MARK_SECONDS = 10.0
-"""For how long a profile of which nothing is kept has a stamp after something of it has changed: longer than any read
-that was under way. Most of those whom Segment tells of are not here, and must not fill Redis."""
-
 TRIES = 5
 """Times that an amendment is made anew since somebody else has changed the profile meanwhile."""
 
@@ -187,7 +183,8 @@ class RedisStore:
             amended = amend(_record(was))
             if amended.outcome == "repeated":
                 return amended.outcome
-            arguments = [int(MARK_SECONDS * 1000), *_replacements(was, amended.record)]
+            # As long as memory may keep what was evicted here: a replica that hears nothing compares stamps.
+            arguments = [self._expire_ms, *_replacements(was, amended.record)]
             taken = await self._connection.evaluate("amend", AMEND, [KEY % key], arguments)
             if taken is None:
                 return None
