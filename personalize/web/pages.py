@@ -76,7 +76,8 @@ class PageAnswers:
         results = {one.id: _result(answered.get(one.id), refused.get(one.id)) for one in asked.entries}
         if not refused:
             request.state.given = Given(PAGE, "/api/personalize", outcomes)
-        return responses.page(results, outcomes, request, browser_ttl=self._browser_ttl)
+        kept = responses.Kept(self._browser_ttl, explained=caller.server is not None)
+        return responses.page(results, outcomes, request, kept)
 
     def _call(self, entry: Entry, asked: Page, caller: Caller) -> Call:
         """Return what to call for an entry; raise if it cannot be, or may not."""

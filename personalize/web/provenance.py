@@ -4,12 +4,17 @@ from personalize.engine import Outcome
 from personalize.model import Reading, SectionName
 
 
-def headers(outcome: Outcome) -> dict[str, str]:
-    """Return `Cache-Status` (RFC 9211), one member a section, and `Server-Timing` (W3C), in milliseconds."""
-    timings = [f"{name};dur={reading.seconds * 1000:.1f}" for name, reading in outcome.readings.items()]
-    told = {"Server-Timing": ", ".join([*timings, f"recipe;dur={outcome.seconds * 1000:.1f}"])}
-    if outcome.readings:
-        told["Cache-Status"] = ", ".join(_member(name, reading) for name, reading in outcome.readings.items())
+def headers(*outcomes: Outcome) -> dict[str, str]:
+    """Return `Cache-Status` (RFC 9211), one member a section, and `Server-Timing` (W3C), in milliseconds.
+
+    The recipes of a page share its sections; their own times are added up, for they run one after the other.
+    """
+    readings = {name: reading for outcome in outcomes for name, reading in outcome.readings.items()}
+    timings = [f"{name};dur={reading.seconds * 1000:.1f}" for name, reading in readings.items()]
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    told = {"Server-Timing": ", ".join([*timings, f"recipe;dur={seconds * 1000:.1f}"])}
+    if readings:
+        told["Cache-Status"] = ", ".join(_member(name, reading) for name, reading in readings.items())
     return told
 
 

@@ -62,20 +62,20 @@ def answer(outcome: Outcome, request: Request, kept: Kept, *, varies: str | None
         "degraded": outcome.degraded,
         "data": outcome.data,
     }
-    headers = _kept(outcome, kept) | ({"Vary": varies} if varies else {})
+    headers = _kept(outcome.fresh_for, [outcome], kept) | ({"Vary": varies} if varies else {})
     return _conditional(_json(body, headers=headers), request)
 
 
 def fragment(outcome: Outcome, markup: str, request: Request, kept: Kept) -> Response:
     """Return one recipe's answer as markup, for those who asked for it (RFC 9110, 12.5.1)."""
-    headers = {**_kept(outcome, kept), **PROTECTED, "Vary": "Accept"}
+    headers = {**_kept(outcome.fresh_for, [outcome], kept), **PROTECTED, "Vary": "Accept"}
     return _conditional(Response(markup, headers=headers, media_type="text/html"), request)
 
 
-def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Request, *, browser_ttl: float) -> Response:
+def page(results: Mapping[str, Any], outcomes: Sequence[Outcome], request: Request, kept: Kept) -> Response:
     """Return the answers of a page by their ids; it is as fresh as the oldest of them."""
     fresh_for = min((one.fresh_for for one in outcomes), default=0.0)
-    headers = {"Cache-Control": f"private, max-age={int(min(browser_ttl, fresh_for))}", **FOR_ONE}
+    headers = _kept(fresh_for, outcomes, kept)
     return _conditional(_json({"results": results}, headers=headers), request)
 
 
@@ -131,13 +131,13 @@ def problem_of(code: int, word: str, detail: str, request: Request) -> Response:
     return _json(body, status_code=code, headers=headers, media_type=PROBLEM_JSON)
 
 
-def _kept(outcome: Outcome, kept: Kept) -> dict[str, str]:
+def _kept(fresh_for: float, outcomes: Sequence[Outcome], kept: Kept) -> dict[str, str]:
     """Return for how long an answer may be kept, and, for our own servers, where it came from."""
-    max_age = int(min(kept.browser_ttl, outcome.fresh_for))
+    max_age = int(min(kept.browser_ttl, fresh_for))
     return {
         "Cache-Control": f"private, max-age={max_age}",
         **FOR_ONE,
-        **(provenance.headers(outcome) if kept.explained else {}),
+        **(provenance.headers(*outcomes) if kept.explained else {}),
     }
 
 

@@ -136,6 +136,22 @@ async def test_a_page_costs_one_call_a_section(client: httpx.AsyncClient, api: R
     assert sorted(api.calls) == ["events user_id:ada", "traits user_id:ada"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_our_own_servers_are_told_where_a_page_came_from(client: httpx.AsyncClient, method: str) -> None:
+    """Each section once, however many recipes read it; nobody else is told."""
+    query, body = "greeting,views", [{"name": "greeting"}, {"name": "views"}]
+    asked: dict[str, Any] = {"params": {"user_id": "ada", "recipes": query}}
+    if method == "POST":
+        asked = {"json": {"user_id": "ada", "recipes": body}}
+    told = await client.request(method, PAGE, headers=AUTHORIZED, **asked)
+    members = [member.partition(";")[0] for member in told.headers["Cache-Status"].split(", ")]
+    assert sorted(members) == ["personalize-events", "personalize-traits"]
+    timings = [member.partition(";")[0] for member in told.headers["Server-Timing"].split(", ")]
+    assert sorted(timings) == ["events", "recipe", "traits"]
+    untold = await client.request(method, PAGE, **asked)
+    assert not {"cache-status", "server-timing"} & {*untold.headers}
+
+
 async def test_one_broken_recipe_costs_only_itself(client: httpx.AsyncClient) -> None:
     """One that raises, one that quits, one that returns something else, one that is slow, one that there is not."""
     results = await got(client, "broken,quitter,wrong,slow,no-such,greeting", timeout_ms="1000")
