@@ -148,6 +148,8 @@ class Shared:
             self.sections[key, name] = section
 
     async def lease(self, key: str, name: SectionName) -> Lease | None:
+        if self.delay:
+            await asyncio.sleep(self.delay)
         if not self.away and (key, name) in self.leases:
             return None
         self.leases.add((key, name))

@@ -8,8 +8,10 @@ import pytest
 from personalize.cache.aliases import MAX_ALIASES
 from personalize.cache.amendment import Change, Doubt
 from personalize.cache.persons import MAX_FARTHER
+from personalize.cache.reads import FLEET_SECONDS
 from personalize.errors import ServerFault
 from personalize.model import ExternalId
+from tests.loops import now, run
 from tests.unit.cache.house import (
     ADA,
     BOB,
@@ -79,6 +81,24 @@ async def test_a_replica_that_died_while_reading_delays_nobody_for_long(fleet: F
     """Its right to read is still taken; after 200 ms the other one reads all the same."""
     fleet.shared.leases.add((key_of(ADA), "traits"))
     assert content(await fleet.one.fetch(within=5)) == {"plan": ADA.value}
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.02, 0.03, 0.04, 0.045])
+def test_a_slow_shared_tier_does_not_lengthen_that(delay: float) -> None:
+    """200 ms are for all: looking up, asking for the right to read, again and again, and the budget after it."""
+
+    async def test() -> None:
+        house = House()
+        house.shared.leases.add((key_of(ADA), "traits"))
+        house.shared.delay = delay
+        begun = now()
+        fetch = asyncio.create_task(house.fetch())
+        await house.reader.reached.wait()
+        assert now() - begun + delay <= FLEET_SECONDS + 1e-6
+        assert content(await fetch) == {"plan": ADA.value}
+        await house.source.aclose()
+
+    run(test())
 
 
 async def test_a_refresh_leaves_the_read_to_whoever_is_at_it(fleet: Fleet) -> None:
