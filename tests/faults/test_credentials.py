@@ -25,6 +25,7 @@ def test_a_revoked_token_is_not_sent_again_and_again(sandbox: Sandbox, serve: Se
     """One call in 10 s; pages have their defaults, the service stays ready, and a metric says it."""
     names = visitors.known.some(50)
     with serve(sandbox.url, ACCESS_TOKEN=REVOKED) as service:
+        assert service.ask(next(visitors.known))["degraded"]  # nobody else asks before this one is refused
         answers = load.steady(service.url, visitors.paths(names), rate=25, seconds=2)
         assert visitors.holds(answers)
         assert all(body["degraded"] and not body["personalized"] for body in answers.bodies)
