@@ -71,7 +71,7 @@ def measured(profiles: int, count: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure, print a table, and end with 1 where it is too slow."""
+    """Measure, print a table, and end with 1 where it is too slow; whoever measures less is not told that it is."""
     arguments = argparse.ArgumentParser(description="Measure the sandbox with many profiles.")
     arguments.add_argument("--profiles", type=int, default=PROFILES)
     arguments.add_argument("--reads", type=int, default=READS)
@@ -81,7 +81,8 @@ def main() -> None:
     table.add_row("start with --seed", f"{seconds:.1f} s", f"{START_SECONDS} s")
     table.add_row("median of traits?include=", f"{milliseconds:.2f} ms", f"{READ_MILLISECONDS} ms")
     Console().print(table)
-    sys.exit(seconds > START_SECONDS or milliseconds > READ_MILLISECONDS)
+    whole = given.profiles >= PROFILES and given.reads >= READS
+    sys.exit(whole and (seconds > START_SECONDS or milliseconds > READ_MILLISECONDS))
 
 
 if __name__ == "__main__":

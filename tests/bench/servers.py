@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.conftest import free_port
-from tests.processes import PYTHON, running, wait_for_port, wait_for_urls
+from tests.processes import PYTHON, running, wait_for_port, wait_for_urls, wait_until_ready
 
 CORE = 0
 ORIGIN = "https://blog.example.com"
@@ -90,6 +90,7 @@ def service(
     environment = {f"PERSONALIZE_{name}": value for name, value in settings.items()}
     with running(command, environment={**environment, "PYTHONDONTWRITEBYTECODE": ""}) as run:
         [url] = wait_for_urls(run, 1)
+        wait_until_ready(url)
         yield url
 
 

@@ -58,8 +58,9 @@ def once(
 
 def _ran(script: Path, url: str, arguments: Sequence[str], seconds: int, connections: int) -> Ran:
     pinned = ["taskset", "--cpu-list", str(CORE)] if shutil.which("taskset") else []
-    wrk = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command = [*pinned, *wrk, "--script", str(script), url, "--", *arguments, *_headers()]
+    wrk = ["wrk", "--threads", "1", "--connections", str(connections)]
+    times = ["--duration", f"{seconds}s", "--timeout", f"{SPARE_SECONDS}s"]
+    command = [*pinned, *wrk, *times, "--script", str(script), url, "--", *arguments, *_headers()]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SPARE_SECONDS)
     told = json.loads(ran.stdout.splitlines()[-1])
     if told["failed"]:
