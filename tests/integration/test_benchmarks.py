@@ -42,4 +42,4 @@ def test_the_service_is_measured(tmp_path: Path) -> None:
         "python -c 'import starlette, httpx, redis'",
         "its encoded sections",
     ]
-    assert all(row["ours"] > 0 and row["theirs"] > 0 for row in rows)
+    assert [row for row in rows if not (row["ours"] > 0 and row["theirs"] > 0)] == []
