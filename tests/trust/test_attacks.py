@@ -230,7 +230,8 @@ async def test_made_up_ids_do_not_fill_redis(redis_server: Server, tmp_path: Pat
             junk = {"user_id": "ada", "anonymous_id": f"00000000-0000-4000-8000-{number:012}"}
             assert (await house.client.get("/api/recommended-posts", params=junk)).status_code == 200
         await until(lambda: links(redis_server), "what was learnt")
-    assert 0 < redis_server.client.dbsize() - before <= MAX_UNPROVEN + 1
+    # Twice as many, for what was read before may still be on its way there; without a bound it would be ten times.
+    assert 0 < redis_server.client.dbsize() - before <= 2 * MAX_UNPROVEN
 
 
 async def links(server: Server) -> bool | None:
