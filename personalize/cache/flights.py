@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from personalize.cache.store import Stamp
+from personalize.cache.under_way import UnderWay
 from personalize.errors import ProfileApiError
+from personalize.fleet.patience import unhurried
 from personalize.model import AnySection, SectionName
 from personalize.needs import SectionSpec
 from personalize.ports import Errand
@@ -58,43 +61,34 @@ Read: TypeAlias = Callable[[Flight], Coroutine[Any, Any, Landing]]
 
 
 class Flights:
-    """All reads of a process: held tasks, so that no page that gives up takes others' read with it."""
+    """All reads of a process, by profile, section and the names of it that are read."""
 
     def __init__(self) -> None:
-        self._by_profile: dict[str, dict[_Place, Flight]] = {}
-        self._flying: set[asyncio.Task[Landing]] = set()
+        self._under_way: UnderWay[_Place, Flight] = UnderWay()
 
     def find(self, key: str, name: SectionName, spec: SectionSpec) -> Flight | None:
         """Return the flight that brings a section, if there is one."""
-        return self._by_profile.get(key, {}).get((name, spec.asked))
+        return self._under_way.find(key, (name, spec.asked))
 
     def start(self, key: str, name: SectionName, spec: SectionSpec, errand: Errand, read: Read) -> Flight:
         """Start a read; from now on it is the one that brings this section."""
         flight = Flight(errand)
-        flight.task = asyncio.create_task(read(flight), name=f"read {name}")
-        self._by_profile.setdefault(key, {})[name, spec.asked] = flight
-        self._flying.add(flight.task)
-        flight.task.add_done_callback(lambda _: self._ended(key, (name, spec.asked), flight))
+        context = unhurried() if errand.priority == "refresh" else None
+        flight.task = asyncio.create_task(read(flight), name=f"read {name}", context=context)
+        self._under_way.add(key, (name, spec.asked), flight, flight.task)
+        flight.task.add_done_callback(partial(_ended, name))
         return flight
 
     def leave(self, key: str) -> None:
         """Let nobody else wait for the flights of a profile that was forgotten: what they bring is from before."""
-        self._by_profile.pop(key, None)
+        self._under_way.leave(key)
 
     async def aclose(self) -> None:
         """Cancel all that is under way and wait for its end."""
-        tasks = list(self._flying)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._under_way.aclose()
 
-    def _ended(self, key: str, place: _Place, flight: Flight) -> None:
-        """Forget a flight; a defect that broke it is told here, for perhaps nobody waits for it any more."""
-        self._flying.discard(flight.task)
-        flights = self._by_profile.get(key, {})
-        if flights.get(place) is flight:
-            del flights[place]
-            if not flights:
-                del self._by_profile[key]
-        if not flight.task.cancelled() and (error := flight.task.exception()) is not None:
-            logs.profile_read_broke(place[0], error)
+
+def _ended(name: SectionName, task: "asyncio.Task[Landing]") -> None:
+    """Tell of a defect that broke a flight here: perhaps nobody waits for it any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logs.profile_read_broke(name, error)

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from personalize.cache.flights import Flight, Flights, Landing
-from personalize.cache.store import Lease, SharedStore, Stamp
-from personalize.cache.tiers import Comparison, Tiers
+from personalize.cache.store import Lease
+from personalize.cache.tiers import Comparison, Found, Tiers
 from personalize.errors import ProfileApiError, ProfileNotFound, Shed
+from personalize.fleet.patience import unhurried
 from personalize.model import AnySection, Collection, Content, ExternalId, Section, SectionName
 from personalize.needs import SectionSpec
 from personalize.ports import Errand
@@ -39,7 +40,7 @@ class ProfileReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One section to be read: whose, under which key of the tiers, and why."""
+    """One section to be read: whose, under which key of the tiers, why, and what was found when it was looked up."""
 
     key: str
     collection: Collection
@@ -47,6 +48,7 @@ class Order:
     name: SectionName
     spec: SectionSpec
     errand: Errand
+    found: Found
 
 
 class Reads:
@@ -58,23 +60,19 @@ class Reads:
     Args:
         reader: the Profile API.
         tiers: where sections are kept.
-        shared: hands out the right to read for the whole fleet.
         clock: the time in seconds since the epoch.
     """
 
-    def __init__(self, reader: ProfileReader, tiers: Tiers, shared: SharedStore, *, clock: Callable[[], float]) -> None:
+    def __init__(self, reader: ProfileReader, tiers: Tiers, *, clock: Callable[[], float]) -> None:
         self._reader = reader
         self._tiers = tiers
-        self._shared = shared
         self._clock = clock
         self._flights = Flights()
         self._held: set[asyncio.Task[None]] = set()
 
-    def under_way(self, order: Order, stamp: Stamp | None) -> Flight | None:
-        """Return the read that will bring a section, if there is one that did not begin before it was forgotten.
-
-        `stamp` is the profile's as it is known to be now; `None` if nobody looked.
-        """
+    def under_way(self, order: Order) -> Flight | None:
+        """Return the read that will bring a section, if there is one that did not begin before it was forgotten."""
+        stamp = order.found.stamp
         flight = self._flights.find(order.key, order.name, order.spec)
         if flight is None or not flight.asked or stamp is None or flight.stamp == stamp:
             return flight
@@ -91,7 +89,7 @@ class Reads:
 
     def hold(self, write: Coroutine[Any, Any, None]) -> None:
         """Let a write go on by itself: nobody's answer waits for it."""
-        task = asyncio.create_task(write, name="cache write")
+        task = asyncio.create_task(write, name="cache write", context=unhurried())
         self._held.add(task)
         task.add_done_callback(self._written)
 
@@ -112,15 +110,12 @@ class Reads:
             return Landing(error=shed)
         clock = asyncio.get_running_loop().time
         begun = clock()
-        lease = await self._shared.lease(order.key, order.name)
-        # Also with the lease in hand: another replica may have given it back just now.
-        comparison = await self._tiers.compare(order.key, {order.name: order.spec})
+        lease, comparison = await self._claimed(order)
         # Once more takes as long again, and so do looking up before this and the budget after it.
-        last = begun + FLEET_SECONDS - 2 * (clock() - begun) - FLEET_POLL
+        last = begun + FLEET_SECONDS - 3 * (clock() - begun) - FLEET_POLL
         while lease is None and not _fresh(comparison, order) and clock() < last:
             await asyncio.sleep(FLEET_POLL)
-            lease = await self._shared.lease(order.key, order.name)
-            comparison = await self._tiers.compare(order.key, {order.name: order.spec})
+            lease, comparison = await self._claimed(order)
         if _fresh(comparison, order):
             self._release(lease)
             return Landing(comparison.found[order.name].section, shared=True, coalesced=True)
@@ -128,6 +123,9 @@ class Reads:
             return Landing(shared=True, coalesced=True)  # somebody is at it, and nobody waits
         flight.asked, flight.stamp = True, comparison.stamp
         return await self._from_profile_api(order, comparison, lease)
+
+    async def _claimed(self, order: Order) -> tuple[Lease | None, Comparison]:
+        return await self._tiers.claim(order.key, order.name, order.spec, order.found)
 
     async def _from_profile_api(self, order: Order, comparison: Comparison, lease: Lease | None) -> Landing:
         """Read one section and keep it; a failure is a value, for perhaps nobody waits any more to catch it."""

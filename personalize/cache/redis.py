@@ -10,7 +10,7 @@ from personalize.cache import entry
 from personalize.cache.aliases import room_of
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.batches import Batches
-from personalize.cache.store import Known, Lease, Stamp
+from personalize.cache.store import Claim, Known, Stamp
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
@@ -133,15 +133,7 @@ class RedisStore:
         """
         wanted = list(names)
         fields = await self._reads.ask((KEY % key, [STAMP, *wanted]))
-        if fields is None:
-            return None
-        stamp, *values = fields
-        sections = {
-            name: section
-            for name, value in zip(wanted, values, strict=True)
-            if value is not None and (section := _decoded(name, value)) is not None
-        }
-        return Known(stamp or b"", sections)
+        return None if fields is None else _known(wanted, fields)
 
     async def _read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> Sequence[list[bytes | None] | None]:
         return await self._connection.read_hashes(asked) or [None] * len(asked)
@@ -151,9 +143,11 @@ class RedisStore:
         expire_ms = self._expire_unknown_ms if section.content is None else self._expire_ms
         await self._connection.evaluate("write", WRITE, [KEY % key], [name, entry.encode(section), stamp, expire_ms])
 
-    async def lease(self, key: str, name: SectionName) -> Lease | None:
-        """Return the right to read a section, if no other replica has it; also when Redis does not answer."""
-        return await self._locks.take(f"{KEY % key}:lock:{name}", seconds=LEASE_SECONDS)
+    async def claim(self, key: str, name: SectionName) -> Claim:
+        """Ask for the right to read a section, which one replica has at a time, and for what is known of it then."""
+        lock = f"{KEY % key}:lock:{name}"
+        taken = await self._locks.take(lock, seconds=LEASE_SECONDS, key=KEY % key, fields=[STAMP, name])
+        return Claim(taken.lease, None if taken.fields is None else _known([name], taken.fields))
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Remember that other profiles' keys stand for the same person."""
@@ -208,6 +202,17 @@ class RedisStore:
 
 def _aliases(key: str) -> str:
     return f"{KEY % key}:aliases"
+
+
+def _known(names: Sequence[SectionName], fields: Sequence[bytes | None]) -> Known:
+    """Return what a profile's stamp and fields say; what cannot be read is not there."""
+    stamp, *values = fields
+    sections = {
+        name: section
+        for name, value in zip(names, values, strict=True)
+        if value is not None and (section := _decoded(name, value)) is not None
+    }
+    return Known(stamp or b"", sections)
 
 
 def _decoded(name: SectionName, value: bytes) -> AnySection | None:

@@ -20,7 +20,7 @@ from personalize.cache.memory import MemoryStore
 from personalize.cache.persons import Persons
 from personalize.cache.reads import Order, ProfileReader, Reads
 from personalize.cache.revisions import Revisions
-from personalize.cache.store import Alone, SharedStore, Stamp
+from personalize.cache.store import Alone, SharedStore
 from personalize.cache.tiers import Found, Tiers
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, ExternalId, Reading, SectionName, Snapshot
@@ -87,6 +87,7 @@ class CachedSource:
         metrics: counts which tier answered, and what visitors got.
         forgotten: lets go of what else this process holds of people, whenever some are forgotten.
         clock: the time in seconds since the epoch.
+        monotonic: a time in seconds for what is measured here.
     """
 
     def __init__(  # noqa: PLR0913 -- what the composition root gives it
@@ -100,10 +101,11 @@ class CachedSource:
         metrics: Metrics,
         forgotten: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         shared = shared or Alone()
-        self._tiers = Tiers(memory, shared, ages=ages, metrics=metrics, clock=clock)
-        self._reads = Reads(reader, self._tiers, shared, clock=clock)
+        self._tiers = Tiers(memory, shared, ages=ages, metrics=metrics, clock=clock, monotonic=monotonic)
+        self._reads = Reads(reader, self._tiers, clock=clock)
         self._persons = Persons(shared, Aliases(renew=ages.stale / 2), self._reads.hold)
         self._revisions = Revisions(
             memory,
@@ -118,17 +120,18 @@ class CachedSource:
         self._pseudonyms = pseudonyms
         self._metrics = metrics
         self._clock = clock
-        self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS)
+        self._monotonic = monotonic
+        self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS, monotonic)
 
     async def fetch(self, ask: Ask) -> Snapshot:
         """Return what is known by the deadline, how it came to be known, and which sections could not be read."""
-        started = time.monotonic()
+        started = self._monotonic()
         key = self._key(ask.collection, ask.external_id)
         found = await self._tiers.look_up(key, ask.sections)
-        looked_up = time.monotonic() - started
+        looked_up = self._monotonic() - started
         self._refresh(key, ask, {name: one for name, one in found.items() if one.judgement.standing == "stale"})
         landed = await self._read(key, ask, {name: one for name, one in found.items() if _must_be_read(one)})
-        waited = time.monotonic() - started
+        waited = self._monotonic() - started
         served = {
             name: self._served(key, name, ask.sections[name], one, landed.get(name), waited if landed else looked_up)
             for name, one in found.items()
@@ -187,10 +190,10 @@ class CachedSource:
         """Read sections again behind the visitor's back, unless that is being done or has just failed."""
         errand = Errand("refresh", asyncio.get_running_loop().time() + REFRESH_SECONDS)
         for name, one in found.items():
-            order = _order(key, ask, name, errand)
+            order = _order(key, ask, name, errand, one)
             setback = self._setbacks.get((key, name))
-            rested = setback is None or time.monotonic() - setback.at >= REFRESH_PAUSE
-            if rested and self._reads.under_way(order, one.stamp) is None and ask.allowance.spend():
+            rested = setback is None or self._monotonic() - setback.at >= REFRESH_PAUSE
+            if rested and self._reads.under_way(order) is None and ask.allowance.spend():
                 self._begin(order)
 
     async def _read(self, key: str, ask: Ask, found: Mapping[SectionName, Found]) -> dict[SectionName, Landing]:
@@ -199,13 +202,13 @@ class CachedSource:
         landed: dict[SectionName, Landing] = {}
         wanted, again = list(found), True
         while wanted:
-            orders = {name: _order(key, ask, name, errand) for name in wanted}
-            joined = {name for name in wanted if self._reads.under_way(orders[name], found[name].stamp) is not None}
+            orders = {name: _order(key, ask, name, errand, found[name]) for name in wanted}
+            joined = {name for name in wanted if self._reads.under_way(orders[name]) is not None}
             if len(joined) < len(wanted) and not ask.allowance.spend():
                 landed.update(dict.fromkeys(orders.keys() - joined, REFUSED))
                 wanted = [name for name in wanted if name in joined]  # what others are reading costs nothing
                 continue
-            flights = {name: self._joined(orders[name], found[name].stamp) for name in wanted}
+            flights = {name: self._joined(orders[name]) for name in wanted}
             remaining = ask.deadline - asyncio.get_running_loop().time()
             await asyncio.wait([flight.task for flight in flights.values()], timeout=max(0.0, remaining))
             for name, flight in flights.items():
@@ -219,9 +222,9 @@ class CachedSource:
             again = False  # somebody else's failure is not one's own: it is tried once more, for all who share it
         return landed
 
-    def _joined(self, order: Order, stamp: Stamp | None) -> Flight:
+    def _joined(self, order: Order) -> Flight:
         """Return the read that will bring a section: one that is under way, else a new one."""
-        flight = self._reads.under_way(order, stamp)
+        flight = self._reads.under_way(order)
         if flight is None:
             return self._begin(order)
         self._metrics.sections.labels(order.name, "coalesced").inc()
@@ -244,7 +247,7 @@ class CachedSource:
                 self._metrics.sections.labels(order.name, "refreshed").inc()
         if landing.error is not None:
             self._setbacks[order.key, order.name] = Setback(
-                time.monotonic(), self._clock(), failed=not _let_pass(order, landing)
+                self._monotonic(), self._clock(), failed=not _let_pass(order, landing)
             )
             if isinstance(landing.error, Shed):
                 self._metrics.sections.labels(order.name, "shed").inc()
@@ -281,8 +284,8 @@ def _snapshot(served: Mapping[SectionName, Served]) -> Snapshot:
     )
 
 
-def _order(key: str, ask: Ask, name: SectionName, errand: Errand) -> Order:
-    return Order(key, ask.collection, ask.external_id, name, ask.sections[name], errand)
+def _order(key: str, ask: Ask, name: SectionName, errand: Errand, found: Found) -> Order:
+    return Order(key, ask.collection, ask.external_id, name, ask.sections[name], errand, found)
 
 
 def _must_be_read(found: Found) -> bool:

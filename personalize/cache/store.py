@@ -27,6 +27,14 @@ class Lease(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to read a section, if nobody else has it, and what is known of the profile now."""
+
+    lease: Lease | None
+    known: Known | None
+
+
 class SharedStore(Protocol):
     """The tier that replicas share. None of its verbs raises or takes long, whatever state the tier is in."""
 
@@ -38,8 +46,11 @@ class SharedStore(Protocol):
         """Keep one section, unless the profile was forgotten since it had this stamp."""
         ...
 
-    async def lease(self, key: str, name: SectionName) -> Lease | None:
-        """Return the right to read a section, if nobody else has it; also when the tier does not answer."""
+    async def claim(self, key: str, name: SectionName) -> Claim:
+        """Ask for the right to read a section, and for what is known of it after that, in one round trip.
+
+        When the tier does not answer, nothing is known and everybody has the right.
+        """
         ...
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
@@ -98,9 +109,9 @@ class Alone:
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep nothing."""
 
-    async def lease(self, key: str, name: SectionName) -> Lease | None:  # noqa: ARG002 -- the protocol's
+    async def claim(self, key: str, name: SectionName) -> Claim:  # noqa: ARG002 -- the protocol's
         """Let it read."""
-        return FREE
+        return Claim(FREE, None)
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Keep nothing."""

@@ -1,6 +1,5 @@
 """The tiers before the Profile API, as one: memory first, then what replicas share."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from personalize.cache.basis import remembered
 from personalize.cache.entry import GONE, Ages, Judgement
 from personalize.cache.lookups import Lookups
 from personalize.cache.memory import Kept, MemoryStore
-from personalize.cache.store import Known, SharedStore, Stamp
+from personalize.cache.store import Known, Lease, SharedStore, Stamp
 from personalize.model import AnySection, SectionName, Tier
 from personalize.needs import SectionSpec
 from personalize.ports import Basis
@@ -22,13 +21,14 @@ _RANK = {"fresh": 3, "stale": 2, "expired": 1, "gone": 0}
 class Found:
     """What the tiers have of one section, where it was, and how it stands.
 
-    `stamp` is the profile's in the shared tier, if that was asked and answered.
+    `stamp` is the profile's in the shared tier, if that was asked and answered, at `checked` of the monotonic clock.
     """
 
     section: AnySection | None
     tier: Tier
     judgement: Judgement
     stamp: Stamp | None = None
+    checked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,25 @@ class Tiers:
         ages: until when what is cached is good for what.
         metrics: counts which tier answered.
         clock: the time in seconds since the epoch.
+        monotonic: the time in seconds that `checked` is of.
     """
 
     def __init__(
-        self, memory: MemoryStore, shared: SharedStore, *, ages: Ages, metrics: Metrics, clock: Callable[[], float]
+        self,
+        memory: MemoryStore,
+        shared: SharedStore,
+        *,
+        ages: Ages,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._memory = memory
         self._shared = shared
         self._ages = ages
         self._metrics = metrics
         self._clock = clock
+        self._monotonic = monotonic
         self._lookups = Lookups(self.compare)
 
     def judge(self, section: AnySection | None, spec: SectionSpec) -> Judgement:
@@ -81,9 +90,9 @@ class Tiers:
         unsure = {name: spec for name, spec in specs.items() if name not in found}
         if unsure:
             comparison = await self._lookups.look_up(key, unsure)
-            stamp = comparison.stamp
+            mark = (comparison.stamp, comparison.checked)
             found |= {
-                name: Found(one.section, one.tier, one.judgement, stamp) for name, one in comparison.found.items()
+                name: Found(one.section, one.tier, one.judgement, *mark) for name, one in comparison.found.items()
             }
         for name, one in found.items():
             self._metrics.cache_reads.labels(name, one.tier).inc()
@@ -91,10 +100,23 @@ class Tiers:
 
     async def compare(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> Comparison:
         """Return the better of what memory and the shared tier know, and let memory know it too."""
-        checked = time.monotonic()
+        checked = self._monotonic()
         known = await self._shared.read(key, specs)
-        found = {name: self._better(key, name, spec, known, checked) for name, spec in specs.items()}
-        return Comparison(found, None if known is None else known.stamp, checked)
+        return self._compared(key, specs, known, checked)
+
+    async def claim(
+        self, key: str, name: SectionName, spec: SectionSpec, looked: Found
+    ) -> tuple[Lease | None, Comparison]:
+        """Ask for the right to read a section, and compare once more: another replica may just have read it.
+
+        Where the shared tier does not answer this, what it said when it was `looked` up is still good to keep by.
+        """
+        checked = self._monotonic()
+        claim = await self._shared.claim(key, name)
+        comparison = self._compared(key, {name: spec}, claim.known, checked)
+        if claim.known is None and looked.stamp is not None:
+            comparison = Comparison(comparison.found, looked.stamp, looked.checked)
+        return claim.lease, comparison
 
     def keep(self, key: str, name: SectionName, section: AnySection, comparison: Comparison) -> None:
         """Let memory know a section that was read after a comparison."""
@@ -120,6 +142,12 @@ class Tiers:
             return None
         judgement = self.judge(kept.section, spec)
         return Found(kept.section, "memory", judgement) if judgement.standing in {"fresh", "stale"} else None
+
+    def _compared(
+        self, key: str, specs: Mapping[SectionName, SectionSpec], known: Known | None, checked: float
+    ) -> Comparison:
+        found = {name: self._better(key, name, spec, known, checked) for name, spec in specs.items()}
+        return Comparison(found, None if known is None else known.stamp, checked)
 
     def _better(self, key: str, name: SectionName, spec: SectionSpec, known: Known | None, checked: float) -> Found:
         mine = self._memory.read(key, name)

@@ -191,7 +191,8 @@ class Budget:
         if self._connection is None:
             return None
         seconds = (self._whole.interval, self._whole.tolerance(priority), self._whole.depth)
-        answer = await self._connection.evaluate("budget", TAKE, self._keys, [round(one * 1e6) for one in seconds])
+        arguments = [round(one * 1e6) for one in seconds]
+        answer = await self._connection.evaluate("budget", TAKE, self._keys, arguments, spare=False)
         if answer is None:
             return None
         wait, paused = cast("list[int]", answer)

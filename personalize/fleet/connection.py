@@ -7,12 +7,14 @@ to do without.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterException, RedisError, ResponseError
 
+from personalize.fleet import patience
 from personalize.fleet.address import Address, Limits
 from personalize.fleet.master import LOOK_SECONDS, Master
 from personalize.fleet.script import Argument, Script
@@ -27,6 +29,9 @@ OPERATION_SECONDS = 0.05
 SLICES = 10
 """Parts in which an operation's time passes: where the process itself is held up, as by collecting garbage, it loses
 one, and still reads what Redis has answered meanwhile."""
+
+NEARLY = 0.9
+"""The part of an operation's time in which Redis should have answered: to wait for less of it proves nothing."""
 
 SOCKET_FACTOR = 2
 """How much longer one exchange may take, behind operations that were answered without it; for the same reason."""
@@ -124,15 +129,14 @@ class Connection:
         return await self._bounded("members", lambda: cast("Awaitable[Collection[bytes]]", self._client.smembers(key)))
 
     async def evaluate(
-        self, operation: str, script: Script, keys: Sequence[str], args: Sequence[Argument]
+        self, operation: str, script: Script, keys: Sequence[str], args: Sequence[Argument], *, spare: bool = True
     ) -> object | None:
-        """Run a script, and return what it returns; its keys are all of one slot."""
-        return await self._bounded(operation, lambda: self._run(script, keys, args))
+        """Run a script, and return what it returns; its keys are all of one slot.
 
-    async def set_if_absent(self, key: str, value: str, *, expire_ms: int) -> bool | None:
-        """Set a key that is not there, and return whether it was not."""
-        answer = await self._bounded("lock", lambda: self._set_if_absent(key, value, expire_ms))
-        return None if answer is None else answer == "set"
+        A request has patience for only so much: what is asked last, and can least be done without, is not to `spare`
+        any for what else may be asked.
+        """
+        return await self._bounded(operation, lambda: self._run(script, keys, args), spare=spare)
 
     async def delete(self, key: str) -> bool:
         """Remove a key, and return whether Redis took it, if it was there or not."""
@@ -168,17 +172,20 @@ class Connection:
                 pipeline.hmget(key, list(fields))
             return await pipeline.execute()
 
-    async def _set_if_absent(self, key: str, value: str, expire_ms: int) -> str:
-        return "set" if await self._client.set(key, value, nx=True, px=expire_ms) else "there"
-
-    async def _bounded(self, operation: str, command: Callable[[], Awaitable[T]]) -> T | None:
+    async def _bounded(self, operation: str, command: Callable[[], Awaitable[T]], *, spare: bool = True) -> T | None:
         """Run a command within the time of an operation; return `None` whatever Redis does instead of answering."""
+        waits = patience.current()
+        seconds = self._seconds if waits is None else min(self._seconds, waits.left - spare * self._seconds)
+        if seconds <= 0:
+            self._skip.spared(operation)
+            return None
         if not self._skip.passes(operation):
             return None
         try:
-            answer = await self._in_time(command)
-        except _Crowded:
-            self._skip.crowded(operation)
+            with nullcontext() if waits is None else waits.running():
+                answer = await self._in_time(command, seconds)
+        except _Unwaited:
+            self._skip.spared(operation)
             return None
         except FAILURES as error:
             self._failed(operation, error)
@@ -186,8 +193,8 @@ class Connection:
         self._skip.answered()
         return answer
 
-    async def _in_time(self, command: Callable[[], Awaitable[T]]) -> T:
-        """Run a command, for as long as an operation may take.
+    async def _in_time(self, command: Callable[[], Awaitable[T]], seconds: float) -> T:
+        """Run a command, for as long as an operation may take, and whoever asks has patience for.
 
         What takes longer goes on by itself: to connect, and to find a new master or the nodes of a Cluster, takes
         several exchanges, and given up half way each time it would never be done. Who asks later finds it done.
@@ -195,25 +202,32 @@ class Connection:
         if isinstance(self._client, Master) and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_SECONDS
             self._hold(self._client.look())
-        if not await self._turn():
-            raise _Crowded
+        slices = await self._turn(seconds / SLICES)
+        if not slices:
+            raise _Unwaited
         task = self._hold(self._in_turn(command))
-        if not await self._done(task):
-            raise TimeoutError
+        if not await _done(task, seconds / SLICES, slices):
+            raise TimeoutError if seconds > NEARLY * self._seconds else _Unwaited
         return task.result()
 
-    async def _turn(self) -> bool:
-        """Wait for one of our connections to be free: redis-py's pools raise where there is none."""
+    async def _turn(self, slice_: float) -> int:
+        """Wait for one of our connections to be free, for redis-py's pools raise where there is none.
+
+        Returns how many slices are left of an operation's time then; none if it never was.
+        """
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return SLICES
         turn = asyncio.ensure_future(self._turns.acquire())
         try:
-            if await self._done(turn):
-                return True
+            left = await _done(turn, slice_, SLICES)
         except asyncio.CancelledError:
             if not turn.cancel():
                 self._turns.release()
             raise
-        turn.cancel()
-        return False
+        if not left:
+            turn.cancel()
+        return left
 
     async def _in_turn(self, command: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -221,14 +235,6 @@ class Connection:
                 return await command()
         finally:
             self._turns.release()
-
-    async def _done(self, future: "asyncio.Future[Any]") -> bool:
-        """Wait as long as an operation may take; return whether a future is done."""
-        for _ in range(SLICES):
-            await asyncio.wait([future], timeout=self._seconds / SLICES)
-            if future.done():
-                return True
-        return False
 
     def _failed(self, operation: str, error: Exception) -> None:
         if _full(error):
@@ -252,8 +258,17 @@ class Connection:
             task.exception()  # whoever waited has heard of it in time, or did not wait
 
 
-class _Crowded(Exception):
-    """None of our connections was free in time: that says nothing of Redis."""
+class _Unwaited(Exception):
+    """None of our connections was free in time, or it was to take less than an operation may: no fault of Redis."""
+
+
+async def _done(future: "asyncio.Future[Any]", slice_: float, slices: int) -> int:
+    """Wait for a future for so many slices of seconds; return how many are left when it is done, and none if not."""
+    for left in range(slices, 0, -1):
+        await asyncio.wait([future], timeout=slice_)
+        if future.done():
+            return left
+    return 0
 
 
 def _full(error: Exception) -> bool:

@@ -62,8 +62,8 @@ class Skip:
             self.away = True
             logs.redis_away(operation, error)
 
-    def crowded(self, operation: str) -> None:
-        """Count an operation that did not go out, for so many others did; a probe is for the next one to make."""
+    def spared(self, operation: str) -> None:
+        """Count an operation that did not go out, or was not waited for, with no fault of Redis; another may probe."""
         self._metrics.redis_skipped.labels(operation).inc()
 
     def refused(self, operation: str) -> None:

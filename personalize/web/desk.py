@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from personalize.engine import Call, Engine, Outcome
 from personalize.errors import TooManyRequests
+from personalize.fleet.patience import hurried
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe, Registry
 from personalize.telemetry.metrics import Metrics
@@ -73,9 +74,10 @@ class Desk:
         usual = min(self.deadline, SERVER_DEADLINE) if ours else self.deadline
         deadline = asyncio.get_running_loop().time() + (usual if seconds is None else seconds)
         allowance = self._clients.allowance(request, caller)
-        outcomes = await self._engine.serve(
-            calls, proved(visitor, caller), deadline, "server" if ours else "page", allowance
-        )
+        with hurried():
+            outcomes = await self._engine.serve(
+                calls, proved(visitor, caller), deadline, "server" if ours else "page", allowance
+            )
         if ours and allowance.wait and any(one.degraded for one in outcomes):
             raise TooManyRequests(allowance.wait)
         return outcomes

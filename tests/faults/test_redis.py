@@ -3,9 +3,13 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count, islice
+from uuid import uuid4
 
 import pytest
 
+from personalize.fleet.connection import OPERATION_SECONDS
+from personalize.fleet.patience import REQUEST_SECONDS
 from tests.conftest import free_port
 from tests.faults import load, visitors
 from tests.faults.conftest import Serve
@@ -18,6 +22,10 @@ from tests.sites import against
 LOG_LINES = 60
 """What a service may write while its Redis is away for seconds under load: some, not one a request."""
 
+ROUNDS = 10
+SLACK = 0.02
+"""Seconds that a busy machine may add to the quickest of so many rounds."""
+
 TROUBLES = {"killed": RedisServer.killed, "stopped": RedisServer.stopped}
 Trouble = Callable[[RedisServer], AbstractContextManager[None]]
 
@@ -26,9 +34,9 @@ def is_up(service: Service) -> bool:
     return service.numbers("personalize_redis_up") == 1
 
 
-def some(count: int) -> Iterator[str]:
+def some(number: int) -> Iterator[str]:
     """Return the paths of known visitors whom nobody has asked about."""
-    return visitors.paths(visitors.known.some(count))
+    return visitors.paths(visitors.known.some(number))
 
 
 @pytest.fixture
@@ -141,6 +149,23 @@ def test_a_bad_way_to_redis_is_survived(
         assert not any(body["degraded"] for body in answers.bodies)
         assert answers.percentile(99) < 0.1 + 0.4
         wait_until(lambda: service.ask(next(visitors.strangers)) and is_up(service), "Redis", 5)
+
+
+@pytest.mark.parametrize("ids", ["user_id={}", "user_id={}&anonymous_id={}"], ids=["one id", "two ids"])
+def test_a_slow_redis_costs_a_bounded_time(sandbox: Sandbox, serve: Serve, redis_server: RedisServer, ids: str) -> None:
+    """In all, and not for each of the operations that visitors take whom nobody knows yet; still it is used."""
+    unheard_of = (f"/api/mirror?{ids.format(next(visitors.strangers), uuid4())}" for _ in count())
+    with proxied(redis_server.url) as (proxy, url), serve(sandbox.url, REDIS_URL=url) as service:
+        load.closed(service.url, islice(unheard_of, ROUNDS), clients=1)  # connects
+        swift = load.closed(service.url, islice(unheard_of, ROUNDS), clients=1)
+        with proxy.having(Latency(0.9 * OPERATION_SECONDS)):
+            slow = load.closed(service.url, islice(unheard_of, ROUNDS), clients=1)
+            before = len(redis_server.profiles())
+            assert service.is_well(next(visitors.known))
+            wait_until(lambda: len(redis_server.profiles()) > before, "one more profile in Redis")
+        assert is_up(service)
+    assert not any(body["degraded"] for body in slow.bodies)
+    assert slow.percentile(0) - swift.percentile(0) < REQUEST_SECONDS + SLACK
 
 
 CORRUPT = {

@@ -15,7 +15,7 @@ from personalize.fleet.address import Address, Limits
 from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
-from personalize.fleet.lock import Locks
+from personalize.fleet.lock import Lease, Locks
 from personalize.fleet.script import Script
 from personalize.telemetry.metrics import Metrics
 from tests import redises
@@ -73,6 +73,10 @@ async def listening(connection: Connection, heard: list[str]) -> AsyncIterator[I
             await task
 
 
+async def taken(locks: Locks) -> Lease | None:
+    return (await locks.take("{tag}:lock", seconds=60, key="{tag}", fields=["f"])).lease
+
+
 async def test_the_master_is_found(watched: Guarded) -> None:
     """Also when the first Sentinel is dead; every part of the fleet works as on one server."""
     url = f"redis+sentinel://127.0.0.1:{free_port()},{watched.hosts}/{SERVICE}/2"
@@ -80,8 +84,8 @@ async def test_the_master_is_found(watched: Guarded) -> None:
         await written(connection, "k", b"v")
         assert watched.servers[0].info("keyspace")["db2"]["keys"] == 1
         locks = Locks(connection)
-        assert await locks.take("lock", seconds=60) is not None
-        assert await locks.take("lock", seconds=60) is None
+        assert await taken(locks) is not None
+        assert await taken(locks) is None
         assert (
             await Budget(connection, name="n", rate=1, metrics=Metrics(CollectorRegistry()), fleet_size=1).take("page")
         ).wait == 0
@@ -155,9 +159,9 @@ async def test_a_cluster_is_one_redis(cluster: Cluster) -> None:
             await written(connection, f"k{number}", b"v")
         assert await connection.evaluate("read", BOTH, ["{tag}:a", "{tag}:b"], []) == [None, None]
         locks = Locks(connection)
-        lease = await locks.take("lock", seconds=60)
+        lease = await taken(locks)
         assert lease is not None
-        assert await locks.take("lock", seconds=60) is None
+        assert await taken(locks) is None
         await lease.release()
         budget = Budget(connection, name="n", rate=0.01, metrics=Metrics(CollectorRegistry()), fleet_size=100)
         assert [(await budget.take("server")).wait for _ in range(8)] == [0] * 8

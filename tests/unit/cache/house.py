@@ -11,7 +11,7 @@ from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.entry import Ages
 from personalize.cache.memory import MemoryStore
 from personalize.cache.source import CachedSource
-from personalize.cache.store import Known, Lease, Stamp
+from personalize.cache.store import Claim, Known, Stamp
 from personalize.errors import Shed
 from personalize.model import AnySection, Collection, Event, ExternalId, SectionName, Snapshot
 from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec, WholeSpec
@@ -125,6 +125,8 @@ class Shared:
         self.away = False
         self.mute = False
         self.refused: set[str] = set()
+        self.unheard = False
+        """Whether claims come too late."""
         self.live_since: float | None = float("-inf")
         self.delay = 0.0
         self.gate = asyncio.Event()
@@ -147,13 +149,13 @@ class Shared:
             self.writes.append(name)
             self.sections[key, name] = section
 
-    async def lease(self, key: str, name: SectionName) -> Lease | None:
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        if not self.away and (key, name) in self.leases:
-            return None
+    async def claim(self, key: str, name: SectionName) -> Claim:
+        held = not self.away and (key, name) in self.leases
         self.leases.add((key, name))
-        return Right(self.leases, (key, name))
+        known = await self.read(key, [name])
+        if self.unheard:
+            return Claim(Right(self.leases, (key, name)), None)
+        return Claim(None if held else Right(self.leases, (key, name)), known)
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         for other in others:
@@ -214,7 +216,6 @@ class House:
         self.reader = reader or Reader()
         self.shared = shared or Shared()
         self.metrics = Metrics(CollectorRegistry())
-        self.monotonic = Clock()
         self.memory = MemoryStore(keep=AGES.stale, metrics=self.metrics)
         self.forgettings = 0
         self.source = CachedSource(

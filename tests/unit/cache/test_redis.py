@@ -231,12 +231,25 @@ async def test_a_full_redis_still_forgets_and_amends(store: RedisStore, server: 
 
 async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> None:
     """Of a profile; another section is another's to read."""
-    lease = await store.lease("ada", "traits")
-    assert lease is not None
-    assert await store.lease("ada", "traits") is None
-    assert await store.lease("ada", "events") is not None
-    await lease.release()
-    assert await store.lease("ada", "traits") is not None
+    first = await store.claim("ada", "traits")
+    assert first.lease is not None
+    assert (await store.claim("ada", "traits")).lease is None
+    assert (await store.claim("ada", "events")).lease is not None
+    await first.lease.release()
+    assert (await store.claim("ada", "traits")).lease is not None
+
+
+async def test_a_claim_knows_what_the_last_reader_left(store: RedisStore, server: Server) -> None:
+    """In the same round trip: the section and the profile's stamp."""
+    assert (await store.claim("ada", "traits")).known == Known()
+    await store.forget("ada")
+    forgotten = (await store.claim("ada", "traits")).known
+    assert forgotten is not None
+    assert forgotten.stamp
+    await store.write("ada", "traits", PLAN, forgotten.stamp)
+    server.client.config_resetstat()
+    assert (await store.claim("ada", "traits")).known == Known(forgotten.stamp, {"traits": PLAN})
+    assert server.client.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
 
 
 async def test_what_was_compared_a_moment_ago_is_trusted(server: Server) -> None:
@@ -261,8 +274,9 @@ async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
     await store.write("ada", "traits", PLAN, b"")
     await store.relate("ada", ["a"], proven=True)
     assert await store.read("ada", ["traits"]) is None
-    assert await store.lease("ada", "traits") is not None
-    assert await store.lease("ada", "traits") is not None
+    for _ in range(2):
+        claim = await store.claim("ada", "traits")
+        assert (claim.lease is not None, claim.known) == (True, None)
     assert not await store.forget("ada")
     assert await store.amend("ada", lambda record: Amended(record, "written")) is None
     assert await store.related("ada") is None

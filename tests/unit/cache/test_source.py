@@ -559,6 +559,15 @@ async def test_a_read_that_would_be_refused_asks_nobody(house: House) -> None:
     assert house.counted("shed") == 1
 
 
+async def test_what_the_look_up_told_is_good_to_keep_by(house: House) -> None:
+    """Where the shared tier is too slow for a claim: what is read is shared by the stamp from before."""
+    house.shared.stamps[key_of(ADA)] = b"a while ago"
+    house.shared.unheard = True
+    assert content(await house.fetch()) == {"plan": ADA.value}
+    assert house.shared.writes == ["traits"]
+    assert house.shared.leases == set()
+
+
 async def test_a_refresh_that_lets_pages_go_first_is_no_failure(house: House) -> None:
     """Nothing is wrong: what is served is as old as it may be. Any other refusal is told."""
     await house.fetch()

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from personalize.fleet.address import Address
 from personalize.fleet.connection import CONNECTIONS, OPERATION_SECONDS, Connection, Memory
+from personalize.fleet.patience import Patience, hurried
 from personalize.fleet.script import Script
 from personalize.fleet.skip import MAX_FAILURES, MAX_TIMEOUTS, SECONDS
 from tests import redises
@@ -62,14 +63,6 @@ async def test_a_script_is_sent_to_a_server_that_does_not_know_it(server: Server
         server.client.script_flush()
         assert await connection.evaluate("write", SET, ["k"], [f"f{number}", b"v"]) == 1
     assert server.client.hgetall("k") == {b"f0": b"v", b"f1": b"v"}
-
-
-async def test_a_key_is_set_once(server: Server, connection: Connection) -> None:
-    """And goes by itself."""
-    assert await connection.set_if_absent("k", "mine", expire_ms=60_000) is True
-    assert await connection.set_if_absent("k", "yours", expire_ms=60_000) is False
-    assert server.client.get("k") == b"mine"
-    assert 59_000 < server.client.pttl("k") <= 60_000
 
 
 async def test_deleting_removes_the_whole_key(server: Server, connection: Connection) -> None:
@@ -136,12 +129,11 @@ async def test_a_full_redis_is_still_read(server: Server, connection: Connection
     try:
         for _ in range(2 * MAX_FAILURES):
             assert await connection.evaluate("write", SET, ["k"], ["f", b"new"]) is None
-        assert await connection.set_if_absent("lock", "mine", expire_ms=1000) is None
         assert not connection.away
         assert await connection.read_fields("k", ["f"]) == [b"old"]
     finally:
         server.client.config_set("maxmemory", "0")
-    assert (counts.failures("write"), counts.failures("lock"), counts.up) == (2 * MAX_FAILURES, 1, 1)
+    assert (counts.failures("write"), counts.up) == (2 * MAX_FAILURES, 1)
 
 
 async def test_a_replica_is_as_good_as_away(server: Server, connection: Connection, counts: Counts) -> None:
@@ -202,15 +194,30 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(counts: Counts) -> N
             server.stop()
             assert await connection.read_fields("k", ["f"]) is None
             assert await connection.evaluate("write", SET, ["k"], ["f", b"v"]) is None
-            assert await connection.set_if_absent("k", "v", expire_ms=1000) is None
+            assert await connection.members("k") is None
             assert await connection.memory() is None
             assert not await connection.delete("k")
             assert not await connection.publish("c", b"m")
             assert counts.failures("read") - failed == 1
-            assert [counts.failures(name) for name in ("write", "lock", "info", "delete")] == [1, 1, 1, 1]
+            assert [counts.failures(name) for name in ("write", "members", "info", "delete")] == [1, 1, 1, 1]
             assert counts.skipped("publish") == 1
             server.start()
             assert await eventually(connection, "k") == b""
+
+
+async def test_a_request_waits_once_for_what_takes_long(server: Server, counts: Counts) -> None:
+    """A slow Redis is not to be blamed, and what a request can least do without finds some patience left."""
+    with proxied(server.url) as (proxy, url):
+        async with connected(url, counts, seconds=0.5) as connection:
+            await eventually(connection)
+            proxy.set(Latency(0.4))
+            with hurried(Patience(1.0)):
+                assert await connection.read_fields("k", ["f"]) == [None]
+                assert await took(connection.members("k")) < 0.3
+                assert await connection.evaluate("budget", SET, ["k"], ["f", b"v"], spare=False) == 1
+                assert await took(connection.members("k")) < 0.1
+            assert await connection.members("other") == set()
+    assert (counts.failures("members"), counts.skipped("members"), connection.away) == (0, 2, False)
 
 
 async def test_a_redis_that_loads_its_data_is_waited_for_by_nobody(counts: Counts) -> None:
