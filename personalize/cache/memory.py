@@ -112,9 +112,13 @@ class MemoryStore:
 
     def write(self, key: str, name: SectionName, kept: Kept) -> None:
         """Keep one section, unless the profile was dropped after it was compared, or it is larger than the tier."""
-        if kept.checked > self._dropped.get(key, self._dropped_before):
+        if not self.outdated(key, kept.checked):
             until = self._clock() + self._keep
             self._put(key, name, Entry(entry.encode(kept.section), kept.stamp, kept.checked, until, Mark(kept.checked)))
+
+    def outdated(self, key: str, checked: float) -> bool:
+        """Whether a profile was dropped after it was compared at a time, as far as this process has heard."""
+        return checked <= self._dropped.get(key, self._dropped_before)
 
     def discard(self, key: str, name: SectionName) -> None:
         """Let go of one section."""

@@ -123,8 +123,11 @@ class Tiers:
         self._memory.write(key, name, Kept(section, comparison.stamp, comparison.checked))
 
     async def share(self, key: str, name: SectionName, section: AnySection, comparison: Comparison) -> None:
-        """Let the other replicas know it, unless the profile was forgotten since, or nobody knows whether it was."""
-        if comparison.stamp is not None:
+        """Let the other replicas know it, unless the profile was forgotten since, or nobody knows whether it was.
+
+        The shared tier compares stamps, but may have evicted the one that was left: what was heard here counts, too.
+        """
+        if comparison.stamp is not None and not self._memory.outdated(key, comparison.checked):
             await self._shared.write(key, name, section, comparison.stamp)
 
     def leave(self, key: str) -> None:

@@ -1,6 +1,7 @@
 """A cached source with its parts at hand, over a shared tier that several of them may share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -193,6 +194,12 @@ class Shared:
         others = {place: section for place, section in self.sections.items() if place[0] != key}
         self.sections = others | {(key, name): section for name, section in sections.items()}
 
+    def evict(self, key: str) -> None:
+        """Lose all that is known of a profile, its stamp too, as for want of room."""
+        self.stamps.pop(key, None)
+        self.said.pop(key, None)
+        self.sections = {place: section for place, section in self.sections.items() if place[0] != key}
+
     async def tell(self, keys: Iterable[str]) -> bool:
         if self.away or self.mute:
             return False
@@ -211,12 +218,18 @@ class Shared:
 class House:
     """A source with its parts at hand."""
 
-    def __init__(self, shared: Shared | None = None, clock: Clock | None = None, reader: Reader | None = None) -> None:
+    def __init__(
+        self,
+        shared: Shared | None = None,
+        clock: Clock | None = None,
+        reader: Reader | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.clock = clock or Clock()
         self.reader = reader or Reader()
         self.shared = shared or Shared()
         self.metrics = Metrics(CollectorRegistry())
-        self.memory = MemoryStore(keep=AGES.stale, metrics=self.metrics)
+        self.memory = MemoryStore(keep=AGES.stale, metrics=self.metrics, clock=monotonic)
         self.forgettings = 0
         self.source = CachedSource(
             self.reader,
@@ -227,6 +240,7 @@ class House:
             metrics=self.metrics,
             forgotten=self._forgotten,
             clock=self.clock,
+            monotonic=monotonic,
         )
 
     async def fetch(

@@ -5,21 +5,20 @@ that every answer can be judged by itself.
 """
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from personalize.cache import reads, source
 from personalize.cache.amendment import Change, Doubt
+from personalize.cache.reads import FLEET_SECONDS
 from personalize.errors import ProfileNotFound, ServerFault
 from personalize.model import Collection, ExternalId
 from personalize.needs import SectionSpec
 from personalize.ports import Ask, Errand
-from tests.unit.cache.house import AGES, TRAITS, Clock, House, Reader, Shared, settled
+from tests.loops import now, run
+from tests.unit.cache.house import AGES, TRAITS, Clock, House, Reader, Shared, key_of
 
 VISITORS = [ExternalId("user_id", f"u{number}") for number in range(2)]
 
@@ -34,10 +33,15 @@ crowd_out = st.tuples(st.just("crowd out"), replicas, visitors)
 step = st.tuples(st.just("step"), st.sampled_from([1.0, 29.0, 301.0, 601.0, 90_000.0, -3600.0]), st.none())
 hear = st.tuples(st.just("hear"), st.booleans(), st.none())
 away = st.tuples(st.just("away"), st.booleans(), st.none())
+evict = st.tuples(st.just("evict"), visitors, st.none())
 
 usual = st.one_of(fetch, land, forget, push)
-steps = st.lists(st.one_of(usual, usual, usual, doubt, crowd_out, step, hear, away), min_size=8, max_size=40)
+steps = st.lists(st.one_of(usual, usual, usual, doubt, crowd_out, step, hear, away, evict), min_size=8, max_size=40)
 """What can happen; the usual things often enough for them to meet in every order."""
+
+
+BETWEEN = 2 * FLEET_SECONDS
+"""Seconds from one thing to the next: nobody waits for another replica any more by then."""
 
 
 class Api(Reader):
@@ -82,7 +86,7 @@ class World:
     pushed: int = 0
 
     def __post_init__(self) -> None:
-        self.houses = [House(self.shared, self.clock, self.api) for _ in range(2)]
+        self.houses = [House(self.shared, self.clock, self.api, now) for _ in range(2)]
 
     async def take(self, step: tuple[Any, ...]) -> None:
         """Let one thing happen."""
@@ -97,6 +101,8 @@ class World:
             await self.amend(self.houses[first], second, certain=what == "push")
         elif what == "step":
             self.clock.now += first
+        elif what == "evict":
+            self.evict(first)
         elif what == "hear":
             await self.hear(hearing=first)
         elif what == "away":
@@ -104,7 +110,7 @@ class World:
             await self.hear(hearing=False)
         else:
             self.houses[first].forget_here(second)
-        await settled()
+        await asyncio.sleep(BETWEEN)
 
     async def page(self, house: House, visitor: ExternalId) -> None:
         """Fetch, and judge what came of it.
@@ -144,10 +150,15 @@ class World:
         if await house.source.amend("users", [visitor], change if certain else Doubt()) not in {None, "repeated"}:
             self.changed_at[visitor] = before
 
+    def evict(self, visitor: ExternalId) -> None:
+        """Let the shared tier lose a profile; those who hear nothing of each other would have needed its stamp."""
+        if self.shared.live_since is not None:
+            self.shared.evict(key_of(visitor))
+
     async def hear(self, *, hearing: bool) -> None:
         """Let messages between the replicas be lost, or be heard again: from then on."""
         self.shared.listeners.clear()
-        self.shared.live_since = time.monotonic() if hearing else None
+        self.shared.live_since = now() if hearing else None
         if hearing:
             for house in self.houses:
                 await house.source.listen()
@@ -157,6 +168,15 @@ class World:
         for house in self.houses:
             await house.source.aclose()
         await asyncio.gather(*self.pages)
+
+
+async def history_of(steps: list[tuple[Any, ...]]) -> None:
+    """Let a world go through steps, and judge every answer in it."""
+    world = World()
+    await world.hear(hearing=True)
+    for one in steps:
+        await world.take(one)
+    await world.end()
 
 
 @given(steps)
@@ -180,16 +200,16 @@ class World:
         ("land", 0, "answer"),
     ]
 )
+@example(
+    [
+        ("fetch", 0, VISITORS[0]),
+        ("forget", 1, VISITORS[0]),
+        ("evict", VISITORS[0], None),
+        ("land", 0, "answer"),
+        ("fetch", 1, VISITORS[0]),
+    ]
+)
 @settings(max_examples=600, deadline=None)
 def test_random_histories_keep_the_promises(history: list[tuple[Any, ...]]) -> None:
     """No other visitor's data, nothing past its hard limit, nothing that was forgotten."""
-
-    async def run() -> None:
-        world = World()
-        await world.hear(hearing=True)
-        for step in history:
-            await world.take(step)
-        await world.end()
-
-    with mock.patch.object(reads, "FLEET_SECONDS", 0.0), mock.patch.object(source, "REFRESH_PAUSE", 0.0):
-        asyncio.run(run())
+    run(history_of(history))
