@@ -4,6 +4,8 @@
 PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(if $(shell $(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo yes),$(v))))
 BIN := .venv/bin
 ARGS ?=
+# Tests run beside each other, and most of them wait for processes; those that judge by time wait to be alone.
+JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check bench lock snippet format clean
@@ -15,7 +17,7 @@ run: .venv/run.stamp ## Run the service on http://127.0.0.1:8000 against the san
 	@$(BIN)/personalize serve --sandbox $(ARGS)
 
 test: .venv/dev.stamp ## Run every test that this machine can run; what is skipped is listed with its reason
-	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS) && \
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS) && \
 		$(BIN)/python -m coverage report
 
 soak: .venv/dev.stamp ## Watch the service for ten minutes under load and random faults; ARGS="--minutes 2" for less

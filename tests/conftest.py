@@ -5,26 +5,54 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
+from tests.turns import turn
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes of tests would compile everything anew, each of them
+
+COVERAGE = os.environ.get("COVERAGE_PROCESS_CONFIG", "")
+MEASURED = {"unit", "recipes"}
+"""Tests whose processes measure coverage, too. It makes a service half as fast, and what others run is run here."""
+
+FIRST_PORT, PORTS, WORKERS = 12_000, 1_000, 20
+"""The first port that tests use, how many each process has, and how many processes that is enough for."""
 
 PACKAGES = Path(__file__).parent / "browser" / "node_modules"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, and that nobody is given before it is used."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _own_ports() -> Iterator[int]:
+    """Yield ports in turn that are this process' own: the system hands out others, from 32768 on."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % WORKERS * PORTS
+    return (first + number % PORTS for number in count(os.getpid()))
+
+
+_ports = _own_ports()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def real_part(name: str) -> str:
@@ -48,9 +76,25 @@ def package(path: str) -> Path:
     pytest.skip(reason)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test wait for its turn where others run beside it; the time of the test begins after that."""
+    beside = hasattr(item.config, "workerinput")
+    with turn(alone=item.get_closest_marker("alone") is not None) if beside else nullcontext():
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let processes that a test begins measure coverage, or not."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    os.environ["COVERAGE_PROCESS_CONFIG"] = COVERAGE if folder in MEASURED else ""
+
+
 @pytest.fixture(autouse=True)
 def news() -> None:
-    """Let what an earlier test has logged be told again."""
+    """Let what an earlier test has logged be told again, wherever that had it told."""
+    structlog.reset_defaults()
     logs.tell_anew()
 
 

@@ -7,7 +7,6 @@ to do without.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -17,6 +16,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterExcept
 from personalize.fleet import patience
 from personalize.fleet.address import Address, Limits
 from personalize.fleet.master import LOOK_SECONDS, Master
+from personalize.fleet.patience import Patience
 from personalize.fleet.script import Argument, Script
 from personalize.fleet.skip import Skip
 from personalize.telemetry.metrics import Metrics
@@ -182,8 +182,7 @@ class Connection:
         if not self._skip.passes(operation):
             return None
         try:
-            with nullcontext() if waits is None else waits.running():
-                answer = await self._in_time(command, seconds)
+            answer = await self._in_time(command, seconds, waits)
         except _Unwaited:
             self._skip.spared(operation)
             return None
@@ -193,7 +192,7 @@ class Connection:
         self._skip.answered()
         return answer
 
-    async def _in_time(self, command: Callable[[], Awaitable[T]], seconds: float) -> T:
+    async def _in_time(self, command: Callable[[], Awaitable[T]], seconds: float, waits: Patience | None) -> T:
         """Run a command, for as long as an operation may take, and whoever asks has patience for.
 
         What takes longer goes on by itself: to connect, and to find a new master or the nodes of a Cluster, takes
@@ -202,11 +201,16 @@ class Connection:
         if isinstance(self._client, Master) and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_SECONDS
             self._hold(self._client.look())
-        slices = await self._turn(seconds / SLICES)
-        if not slices:
+        slice_ = seconds / SLICES
+        left = await self._turn(slice_)
+        task = self._hold(self._in_turn(command)) if left else None
+        if task is not None:
+            left = await _done(task, slice_, left)
+        if waits is not None and left < SLICES:
+            waits.spent += slice_ * (SLICES - max(0, left - 1))  # with all of the slice in which it was answered
+        if task is None:
             raise _Unwaited
-        task = self._hold(self._in_turn(command))
-        if not await _done(task, seconds / SLICES, slices):
+        if not left:
             raise TimeoutError if seconds > NEARLY * self._seconds else _Unwaited
         return task.result()
 

@@ -1,9 +1,9 @@
 """Patience: how long one request waits for Redis in all, however many operations it takes and whoever begins them."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
 
 REQUEST_SECONDS = 0.1
 """What Redis may take of a request, beside what is read from the Profile API meanwhile."""
@@ -11,39 +11,17 @@ REQUEST_SECONDS = 0.1
 _patience: ContextVar["Patience | None"] = ContextVar("patience", default=None)
 
 
+@dataclass(slots=True)
 class Patience:
-    """Runs out while at least one operation is waited for: several at once cost a request as much as the longest.
+    """What one request has to wait for Redis, in seconds, and what it has waited."""
 
-    Args:
-        seconds: what there is of it.
-        clock: a monotonic time in seconds.
-    """
-
-    def __init__(self, seconds: float = REQUEST_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._left = seconds
-        self._clock = clock
-        self._waiting = 0
-        self._since = 0.0
+    seconds: float = REQUEST_SECONDS
+    spent: float = 0.0
 
     @property
     def left(self) -> float:
-        """Seconds for which it is worth waiting; none once it has run out."""
-        spent = self._clock() - self._since if self._waiting else 0.0
-        return max(0.0, self._left - spent)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Wait for something in the body."""
-        if not self._waiting:
-            self._since = self._clock()
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            left = self.left
-            self._waiting -= 1
-            if not self._waiting:
-                self._left = left
+        """For how long it is worth waiting; not at all once it has run out."""
+        return max(0.0, self.seconds - self.spent)
 
 
 @contextmanager
@@ -67,3 +45,9 @@ def unhurried() -> Context:
 def current() -> Patience | None:
     """Return the patience of whoever asks; `None` where nobody waits."""
     return _patience.get()
+
+
+def spent() -> float:
+    """Return what Redis has taken of the request of whoever asks, in seconds; nothing where nobody waits."""
+    patience = _patience.get()
+    return 0.0 if patience is None else patience.spent

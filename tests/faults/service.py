@@ -189,12 +189,17 @@ def standing_still(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def moments(calls: list[dict[str, Any]]) -> list[float]:
+    """Return when calls came, in order, by the sandbox's clock."""
+    return sorted(datetime.fromisoformat(call["at"]).timestamp() for call in calls)
+
+
 def most_within(calls: list[dict[str, Any]], seconds: float) -> int:
     """Return how many calls at most lie within any window of some seconds."""
-    moments = sorted(datetime.fromisoformat(call["at"]).timestamp() for call in calls)
+    times = moments(calls)
     most = first = 0
-    for last, moment in enumerate(moments):
-        while moment - moments[first] >= seconds:
+    for last, moment in enumerate(times):
+        while moment - times[first] >= seconds:
             first += 1
         most = max(most, last - first + 1)
     return most

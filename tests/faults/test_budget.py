@@ -29,6 +29,7 @@ def strict(client: httpx.Client, seed: Path) -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("redis_is", ["up", "down"])
+@pytest.mark.alone
 def test_a_storm_stays_within_the_budget(
     strict: Sandbox, serve: Serve, redis_server: RedisServer, redis_is: str
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_storm_stays_within_the_budget(
     assert len(calls) >= BUDGET * SECONDS / 5, "the budget goes unused"
 
 
+@pytest.mark.alone
 def test_the_budget_holds_as_redis_goes(strict: Sandbox, serve: Serve, redis_server: RedisServer) -> None:
     """The second of the change may hold both shares; no other does."""
     with serve(strict.url, workers=WORKERS, FLEET_SIZE=str(WORKERS), REDIS_URL=redis_server.url) as service:

@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.faults import load, visitors
 from tests.faults.conftest import Serve
 from tests.faults.redis_server import RedisServer
@@ -11,10 +13,11 @@ from tests.faults.service import Sandbox
 from tests.processes import wait_until
 
 CROWD = 500
-FLEET_CROWD = 100
+FLEET_CROWD = 500
 """No more than processes that share two cores with it take in while Segment answers."""
 
 
+@pytest.mark.alone
 def test_a_crowd_makes_one_call_in_a_process(sandbox: Sandbox, serve: Serve) -> None:
     """Five hundred at once for one visitor whom nobody has asked about."""
     name = next(visitors.known)
@@ -27,6 +30,7 @@ def test_a_crowd_makes_one_call_in_a_process(sandbox: Sandbox, serve: Serve) -> 
     assert len(sandbox.calls()) == 1
 
 
+@pytest.mark.alone
 def test_a_crowd_makes_one_call_in_a_fleet(sandbox: Sandbox, serve: Serve, redis_server: RedisServer) -> None:
     """Four processes that share a Redis ask once between them."""
     name = next(visitors.known)
@@ -41,6 +45,7 @@ def test_a_crowd_makes_one_call_in_a_fleet(sandbox: Sandbox, serve: Serve, redis
     assert len(sandbox.calls(name)) == 1
 
 
+@pytest.mark.alone
 def test_without_redis_each_process_asks_once(sandbox: Sandbox, serve: Serve) -> None:
     """What nobody shares is read as often as there are processes, and no oftener."""
     sandbox.misbehave(latency_ms=400)

@@ -1,6 +1,5 @@
 """Segment says 429: the whole fleet keeps away for as long as it is told to."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,7 +9,7 @@ import pytest
 from tests.faults import load, visitors
 from tests.faults.conftest import Serve
 from tests.faults.redis_server import RedisServer
-from tests.faults.service import Sandbox, Service
+from tests.faults.service import Sandbox, Service, moments
 from tests.processes import wait_until
 
 LONGEST_PAUSE = 60
@@ -39,20 +38,17 @@ def test_the_fleet_pauses_until_then(
         serve(sandbox.url, REDIS_URL=redis_server.url) as one,
         serve(sandbox.url, REDIS_URL=redis_server.url) as other,
     ):
-        started, name = time.monotonic(), next(visitors.known)
         refused(sandbox, one, retry_after())
         for service in (one, other):
             names = visitors.known.some(20)
             answers = load.closed(service.url, visitors.paths(names), clients=4)
             assert visitors.holds(answers)
-            assert all(body["degraded"] for body in answers.bodies)
             assert service.numbers("personalize_upstream_shed_total", reason="paused") > 0
-        assert time.monotonic() - started < 2.5, "this machine is too slow to see the pause"
-        assert len(sandbox.calls()) == 1
-
-        wait_until(lambda: one.is_well(name), "the one to go on", 8)
-        assert time.monotonic() - started >= 2.5
-        wait_until(lambda: other.is_well(name), "the other to go on", 5)
+        for service in (one, other):
+            name = next(visitors.known)
+            wait_until(lambda service=service, name=name: service.is_well(name), "it to go on", 8)  # type: ignore[misc]
+    first, second, *_ = moments(sandbox.calls())
+    assert second - first >= 2.5
 
 
 @pytest.mark.parametrize("retry_after", [None, "soon", "-5"])

@@ -9,6 +9,7 @@ from tests.conftest import real_part
 from tests.processes import PYTHON, running
 
 
+@pytest.mark.alone
 def test_the_sandbox_is_measured() -> None:
     """It prints its table with both numbers."""
     command = [PYTHON, "-m", "tests.bench.sandbox", "--profiles", "20", "--reads", "5"]

@@ -13,6 +13,8 @@ from personalize.telemetry.metrics import Metrics
 from tests.conftest import free_port, real_part
 from tests.processes import PYTHON, Running, running, wait_for_port
 
+pytestmark = pytest.mark.alone  # the first load of a feed is waited for only so long
+
 CATEGORIES = ("Databases", "Data & Analytics", "Größe & Maß")
 
 

@@ -334,6 +334,7 @@ def test_there_are_no_more_connections_than_files() -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.alone
 def test_slow_and_large_requests_cost_little(workers: int) -> None:
     """Five hundred who never finish and all that is too large: others are answered as fast, and memory hardly grows."""
     with serving({"receive": 60.0, "linger": 0.2}, workers) as (url, run), ExitStack() as stack:

@@ -54,13 +54,14 @@ def test_the_command_ends_as_the_service_is(
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        (f"http://127.0.0.1:{free_port()}", "cannot be reached: [Errno 111] Connection refused."),
+        ("http://127.0.0.1:{free}", "cannot be reached: [Errno 111] Connection refused."),
         ("ftp://127.0.0.1", "is no http(s) URL."),
         ("127.0.0.1:8000", "is no http(s) URL."),
     ],
 )
 def test_who_cannot_be_asked_is_not_ready(url: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     """In one line, without a traceback."""
+    url = url.format(free=free_port())
     assert health.main([url]) == 1
     assert capsys.readouterr().out == f"{url} {reason}\n"
 

@@ -14,6 +14,7 @@ from personalize.cache.memory import MemoryStore
 from personalize.cache.source import CachedSource
 from personalize.cache.store import Claim, Known, Stamp
 from personalize.errors import Shed
+from personalize.fleet import patience
 from personalize.model import AnySection, Collection, Event, ExternalId, SectionName, Snapshot
 from personalize.needs import Events, EventsSpec, SectionSpec, TraitsSpec, WholeSpec
 from personalize.ports import UNLIMITED, Allowance, Ask, Errand, Priority
@@ -139,6 +140,8 @@ class Shared:
         self.reads.append(",".join(wanted))
         if self.delay:
             await asyncio.sleep(self.delay)
+            if (waits := patience.current()) is not None:
+                waits.spent += self.delay
         if self.away:
             return None
         found = {name: self.sections[key, name] for name in wanted if (key, name) in self.sections}
@@ -257,7 +260,8 @@ class House:
         """Fetch, and let what that leaves behind be done."""
         deadline = asyncio.get_running_loop().time() + within
         ask = Ask(collection, external_id, sections, deadline, priority, aliases, allowance)
-        snapshot = await self.source.fetch(ask)
+        with patience.hurried():
+            snapshot = await self.source.fetch(ask)
         await settled()
         return snapshot
 

@@ -4,36 +4,15 @@ import asyncio
 
 from personalize.fleet import patience
 from personalize.fleet.patience import Patience, hurried, unhurried
-from tests.connections import Clock
 
 
-def test_it_runs_out_while_something_is_waited_for() -> None:
-    """And at no other time; never below nothing."""
-    clock = Clock()
-    one = Patience(0.1, clock)
-    clock.now += 5
-    assert one.left == 0.1
-    with one.running():
-        clock.now += 0.0625
-    clock.now += 5
-    assert round(one.left, 6) == 0.0375
-    with one.running():
-        clock.now += 1
-        assert one.left == 0
-    assert one.left == 0
-
-
-def test_what_is_waited_for_at_once_costs_once() -> None:
-    """As much as from the first one's beginning to the last one's end."""
-    clock = Clock()
-    one = Patience(1, clock)
-    with one.running():
-        clock.now += 0.25
-        with one.running():
-            clock.now += 0.25
-            assert one.left == 0.5
-        clock.now += 0.125
+def test_it_runs_out() -> None:
+    """And is never less than nothing."""
+    one = Patience(0.5)
+    one.spent += 0.125
     assert one.left == 0.375
+    one.spent += 1
+    assert one.left == 0
 
 
 async def test_a_request_and_its_tasks_share_one() -> None:
@@ -44,9 +23,12 @@ async def test_a_request_and_its_tasks_share_one() -> None:
         assert await asyncio.create_task(_current()) is first
         assert await asyncio.create_task(_current(), context=unhurried()) is None
         assert patience.current() is first
+        first.spent = 0.25
+        assert patience.spent() == 0.25
     with hurried() as second:
         assert second is not first
-    assert patience.current() is None
+        assert patience.spent() == 0
+    assert (patience.current(), patience.spent()) == (None, 0)
 
 
 async def _current() -> Patience | None:
