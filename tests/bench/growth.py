@@ -31,10 +31,10 @@ def _visitors(folder: Path, scale: Scale) -> Iterator[Row]:
     """Each crowd has a process of its own, which is warmed up as long; the rest of a larger one comes cold."""
     few, *more = scale.crowds
     posts = servers.posts(folder, 40)
-    with servers.upstream() as upstream, servers.service(upstream, posts) as beside:
+    with servers.upstream() as upstream, servers.service(upstream, posts, servers.FRESH) as beside:
         _load(beside, few, scale.warm_up)
         for many in more:
-            with servers.service(upstream, posts) as ours:
+            with servers.service(upstream, posts, servers.FRESH) as ours:
                 _load(ours, many, scale.warm_up)
                 numbers = _numbers((ours, many), (beside, few), scale)
             yield Row(f"{many:,} visitors", f"{few:,} visitors", *numbers, ">=", 0.5, 0.9)
@@ -69,8 +69,8 @@ def _processes(folder: Path, scale: Scale) -> Row:
     posts = servers.posts(folder, 40)
     with (
         servers.upstream() as upstream,
-        servers.service(upstream, posts, workers=2, core=None) as two,
-        servers.service(upstream, posts, core=None) as one,
+        servers.service(upstream, posts, servers.FRESH, workers=2, core=None) as two,
+        servers.service(upstream, posts, servers.FRESH, core=None) as one,
     ):
         for url in (two, one):
             _load(url, scale.few, scale.warm_up)

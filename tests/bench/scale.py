@@ -22,8 +22,8 @@ class Scale:
     few: int = 500
     seconds: int = 5
     brief: int = 2
-    warm_up: int = 40
-    rounds: int = 5
+    warm_up: int = 25
+    rounds: int = 3
     visits: int = 3_000
     calls: int = 5_000
     crowds: tuple[int, ...] = (1_000, 10_000, 100_000)

@@ -32,7 +32,7 @@ RIVALS = (
 def rows(folder: Path, scale: Scale) -> Iterator[Row]:
     """Yield a row for each alternative."""
     posts = servers.posts(folder, 40)
-    with servers.upstream() as upstream, servers.service(upstream, posts) as ours:
+    with servers.upstream() as upstream, servers.service(upstream, posts, servers.FRESH) as ours:
         wrk.load(ours, PATHS, visitors=scale.visitors, seconds=scale.warm_up)
         environment = {
             "BENCH_ANSWERS": str(servers.answers_of(ours, folder)),
@@ -55,7 +55,7 @@ def page(folder: Path, scale: Scale) -> Iterator[Row]:
     named = ",".join((*entries, "four:last-viewed-not-purchased", "five:audience-content"))
     whole = (f"/api/personalize?recipes={named}&anonymous_id=",)
     single = (*PATHS, *PATHS, "/api/audience-content?anonymous_id=")
-    with servers.upstream() as upstream, servers.service(upstream, servers.posts(folder, 40)) as ours:
+    with servers.upstream() as upstream, servers.service(upstream, servers.posts(folder, 40), servers.FRESH) as ours:
         for paths in (whole, single):
             wrk.load(ours, paths, visitors=scale.few, seconds=scale.warm_up)
         milliseconds = partial(_milliseconds, ours, visitors=scale.few, seconds=scale.seconds)

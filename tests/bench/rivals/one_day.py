@@ -15,7 +15,7 @@ POSTS = json.loads(Path(os.environ["BENCH_POSTS"]).read_text())
 
 app = FastAPI()
 app.add_middleware(CORSMiddleware, allow_origins=["https://blog.example.com"])
-profiles: TTLCache[str, Any] = TTLCache(maxsize=100_000, ttl=300)
+profiles: TTLCache[str, Any] = TTLCache(maxsize=100_000, ttl=7200)
 
 
 async def profile(anonymous_id: str, part: str) -> Any:
