@@ -13,8 +13,6 @@ from tests.faults.service import Sandbox
 from tests.processes import wait_until
 
 CROWD = 500
-FLEET_CROWD = 500
-"""No more than processes that share two cores with it take in while Segment answers."""
 
 
 @pytest.mark.alone
@@ -37,11 +35,9 @@ def test_a_crowd_makes_one_call_in_a_fleet(sandbox: Sandbox, serve: Serve, redis
     with serve(sandbox.url, workers=4, DEADLINE="2s", REDIS_URL=redis_server.url) as service:
         service.warm_up()
         sandbox.misbehave(latency_ms=50)
-        answers = load.closed(service.url, visitors.paths([name] * FLEET_CROWD), clients=FLEET_CROWD)
+        answers = load.closed(service.url, visitors.paths([name] * CROWD), clients=CROWD)
         assert visitors.holds(answers)
-        assert Counter((body["personalized"], body["degraded"]) for body in answers.bodies) == {
-            (True, False): FLEET_CROWD
-        }
+        assert Counter((body["personalized"], body["degraded"]) for body in answers.bodies) == {(True, False): CROWD}
     assert len(sandbox.calls(name)) == 1
 
 
