@@ -64,7 +64,7 @@ def table(rows: Iterable[Row]) -> Table:
     """Return rows as they are shown."""
     shown = Table("work", "beside", "ours", "theirs", "", "is", "has to be", "aim", "")
     for row in rows:
-        numbers = (f"{row.ours:,.4g}{row.unit}", f"{row.theirs:,.4g}{row.unit}", row.judged, f"{row.result:.2f}")
+        numbers = (_number(row.ours) + row.unit, _number(row.theirs) + row.unit, row.judged, f"{row.result:,.2f}")
         verdict = "[red]not so[/]" if not row.holds else "[green]aim[/]" if row.reached else "[green]ok[/]"
         shown.add_row(row.work, row.beside, *numbers, f"{row.sense} {row.bound:g}", f"{row.aim:g}", verdict)
     return shown
@@ -74,11 +74,20 @@ def markdown(rows: Iterable[Row]) -> str:
     """Return rows as a document has them: what is judged, and whether it reached the bound and the aim."""
     lines = ["| work | beside | ours | theirs | is | has to be | aim |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        numbers = (f"{row.ours:,.4g}{row.unit}", f"{row.theirs:,.4g}{row.unit}", f"{row.result:,.4g} ({row.judged})")
+        numbers = (
+            _number(row.ours) + row.unit,
+            _number(row.theirs) + row.unit,
+            f"{_number(row.result)} ({row.judged})",
+        )
         wanted = (_said(row.sense, row.bound, held=row.holds), _said(row.sense, row.aim, held=row.reached))
         lines.append(f"| {' | '.join((row.work, row.beside, *numbers, *wanted))} |")
     return "\n".join(lines)
 
 
 def _said(sense: str, wanted: float, *, held: bool) -> str:
-    return f"{'≥' if sense == '>=' else '≤'} {wanted:,.4g}: {'yes' if held else 'no'}"
+    return f"{'≥' if sense == '>=' else '≤'} {_number(wanted)}: {'yes' if held else 'no'}"
+
+
+def _number(value: float) -> str:
+    """Return a number with four digits that count, and never with an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
