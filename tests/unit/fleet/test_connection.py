@@ -26,7 +26,7 @@ from tests.faults.proxy import Down, Latency, proxied
 from tests.processes import wait_until
 from tests.redises import Server, needs_redis
 
-pytestmark = needs_redis
+pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
 
 BOUND = OPERATION_SECONDS + 0.25
 """Seconds that one operation may take on a busy machine."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
 from personalize.fleet.connection import Connection
@@ -15,7 +16,7 @@ from tests import redises
 from tests.connections import Clock, Counts, connected, until
 from tests.redises import Server, needs_redis
 
-pytestmark = needs_redis
+pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
 
 CHANNEL = "personalize:forgotten:test"
 

@@ -3,12 +3,14 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from personalize.fleet.connection import Connection
 from personalize.fleet.lock import Lease, Locks
 from tests.connections import connected, until
 from tests.redises import Server, needs_redis
 
-pytestmark = needs_redis
+pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
 
 
 async def taken(locks: Locks, name: str = "{ada}:lock", *, seconds: float = 60) -> Lease | None:

@@ -18,6 +18,8 @@ import pytest
 
 from personalize.profile_api.transport import CONNECT_SECONDS, LOOKUP_SECONDS, LOOKUPS, PooledTransport
 
+pytestmark = pytest.mark.alone  # to connect has half a second
+
 SECRET_ID = "canary-of-an-id"
 SECRET_TOKEN = "canary-of-a-token"
 LIMIT = 5.0
