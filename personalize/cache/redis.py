@@ -1,5 +1,6 @@
 """The tier that replicas share: one Redis hash a profile, one field a section."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from personalize.cache.aliases import room_of
 from personalize.cache.amendment import Amend, Outcome, Record
 from personalize.cache.batches import Batches
 from personalize.cache.store import Claim, Known, Stamp
+from personalize.fleet import patience
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
@@ -129,14 +131,22 @@ class RedisStore:
     async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
         """Return what is known of a profile's named sections; `None` if Redis does not answer.
 
-        Profiles that are asked for at the same time share a round trip.
+        Profiles that are asked for at the same time share a round trip, which costs each of those requests its time.
         """
+        if not self._connection.waited_for:
+            return None
         wanted = list(names)
-        fields = await self._reads.ask((KEY % key, [STAMP, *wanted]))
+        fields, seconds = await self._reads.ask((KEY % key, [STAMP, *wanted]))
+        patience.spend(seconds)
         return None if fields is None else _known(wanted, fields)
 
-    async def _read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> Sequence[list[bytes | None] | None]:
-        return await self._connection.read_hashes(asked) or [None] * len(asked)
+    async def _read(
+        self, asked: Sequence[tuple[str, Sequence[str]]]
+    ) -> Sequence[tuple[list[bytes | None] | None, float]]:
+        endless = patience.Patience(math.inf)  # one's want of it is not to leave the others without an answer
+        with patience.hurried(endless):
+            found = await self._connection.read_hashes(asked)
+        return [(None if found is None else found[place], endless.spent) for place in range(len(asked))]
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep one section, unless the profile was forgotten since it had this stamp; one round trip."""

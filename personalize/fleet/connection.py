@@ -112,6 +112,11 @@ class Connection:
         )
 
     @property
+    def waited_for(self) -> bool:
+        """Whether whoever asks has patience for an operation, beside the one that it can least do without."""
+        return self._seconds_for(patience.current()) > 0
+
+    @property
     def most_keys(self) -> int:
         """How many keys one operation may read: a Cluster's are on several nodes."""
         return MOST_KEYS if isinstance(self._client, Redis) else 1
@@ -175,7 +180,7 @@ class Connection:
     async def _bounded(self, operation: str, command: Callable[[], Awaitable[T]], *, spare: bool = True) -> T | None:
         """Run a command within the time of an operation; return `None` whatever Redis does instead of answering."""
         waits = patience.current()
-        seconds = self._seconds if waits is None else min(self._seconds, waits.left - spare * self._seconds)
+        seconds = self._seconds_for(waits, spare=spare)
         if seconds <= 0:
             self._skip.spared(operation)
             return None
@@ -191,6 +196,12 @@ class Connection:
             return None
         self._skip.answered()
         return answer
+
+    def _seconds_for(self, waits: Patience | None, *, spare: bool = True) -> float:
+        """Return how long an operation may take; none where there is no patience for it."""
+        if waits is None:
+            return self._seconds
+        return min(self._seconds, waits.left - (self._seconds if spare else 0.0))
 
     async def _in_time(self, command: Callable[[], Awaitable[T]], seconds: float, waits: Patience | None) -> T:
         """Run a command, for as long as an operation may take, and whoever asks has patience for.

@@ -47,6 +47,12 @@ def current() -> Patience | None:
     return _patience.get()
 
 
+def spend(seconds: float) -> None:
+    """Take it from the patience of whoever asks that it has waited for so long."""
+    if (patience := _patience.get()) is not None:
+        patience.spent += seconds
+
+
 def spent() -> float:
     """Return what Redis has taken of the request of whoever asks, in seconds; nothing where nobody waits."""
     patience = _patience.get()

@@ -29,6 +29,7 @@ def refused(sandbox: Sandbox, service: Service, retry_after: str | None) -> None
     assert service.ask(next(visitors.known))["degraded"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("retry_after", [in_seconds, as_date])
 def test_the_fleet_pauses_until_then(
     sandbox: Sandbox, serve: Serve, redis_server: RedisServer, retry_after: Callable[[], str]
@@ -43,6 +44,7 @@ def test_the_fleet_pauses_until_then(
             names = visitors.known.some(20)
             answers = load.closed(service.url, visitors.paths(names), clients=4)
             assert visitors.holds(answers)
+            assert all(body["degraded"] for body in answers.bodies)
             assert service.numbers("personalize_upstream_shed_total", reason="paused") > 0
         for service in (one, other):
             name = next(visitors.known)

@@ -140,8 +140,7 @@ class Shared:
         self.reads.append(",".join(wanted))
         if self.delay:
             await asyncio.sleep(self.delay)
-            if (waits := patience.current()) is not None:
-                waits.spent += self.delay
+            patience.spend(self.delay)
         if self.away:
             return None
         found = {name: self.sections[key, name] for name in wanted if (key, name) in self.sections}

@@ -1,5 +1,6 @@
 """The shared tier on a real Redis: keys, fields, expiry, stamps, and values that cannot be read."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from personalize.cache.store import Known
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
 from personalize.fleet.lock import Locks
+from personalize.fleet.patience import Patience, hurried
 from personalize.model import AnySection, EventHistory, Section, SectionName, Traits
 from personalize.telemetry.metrics import Metrics
+from tests.connections import connected
 from tests.processes import until
 from tests.redises import Server, needs_redis
 
@@ -237,6 +240,24 @@ async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> No
     assert (await store.claim("ada", "events")).lease is not None
     await first.lease.release()
     assert (await store.claim("ada", "traits")).lease is not None
+
+
+async def test_a_shared_round_trip_costs_each_its_time(server: Server) -> None:
+    """And who has no patience left takes nobody's answer away."""
+    async with connected(server.url, seconds=0.5) as connection:
+        store = store_of(connection)
+        await until(lambda: store.read("warm", ["traits"]), "Redis to answer")
+        patient = [Patience(10), Patience(10), Patience(0.5)]
+        server.client.client_pause(150, all=True)
+        told = await asyncio.gather(*(asked(store, *one) for one in zip(("ada", "bob", "kim"), patient, strict=True)))
+    assert told == [Known(), Known(), None]
+    assert patient[0].spent == patient[1].spent > 0.05
+    assert patient[2].spent == 0
+
+
+async def asked(store: RedisStore, key: str, patience: Patience) -> Known | None:
+    with hurried(patience):
+        return await store.read(key, ["traits"])
 
 
 async def test_a_claim_knows_what_the_last_reader_left(store: RedisStore, server: Server) -> None:
