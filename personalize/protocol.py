@@ -6,10 +6,12 @@ request.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import httptools
+from starlette.types import Scope
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -29,6 +31,7 @@ from personalize.refusals import refusal
 from personalize.telemetry import refusals
 from personalize.trust.origins import Origins
 from personalize.web.middleware import marks
+from personalize.web.warm import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase: Literal["between", "head", "body"] = "between"
         self._begun = False
         """Whether a message began in the bytes that are being read."""
-        self._received = self._headers = self._header_bytes = self._body_bytes = 0
+        self._received = self._body_bytes = 0
         self._answering: RequestResponseCycle | None = None
+        self._at_once: Callable[[Scope], Reply | None] = getattr(self.app, "at_once", _never)
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._refused = False
@@ -139,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._stop_waiting()
         self._phase, self._begun, self._url_too_long = "head", True, False
-        self._headers = self._header_bytes = self._body_bytes = 0
+        self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL; of one that is too long the headers are heard still, which say who may know."""
@@ -148,26 +152,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.url) > self._bounds.head:
             raise self._head_too_large()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; count a trailer, and let nobody hear of it.
-
-        It comes behind all that a proxy has looked at or added, and would pass for it (RFC 9110, 6.5.1).
-        """
-        self._headers += 1
-        self._header_bytes += len(name) + len(value) + len(": \r\n")
-        if self._headers > self._bounds.headers or self._header_bytes > self._bounds.header_bytes:
-            raise self._head_too_large()
-        if self._phase == "head":
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Let the application hear of the request, unless its head alone says that it is beyond the bounds."""
-        if self._url_too_long:
+        if self._url_too_long or self._too_many_headers():
             raise self._head_too_large()
         version, upgrade = self.parser.get_http_version(), self.parser.should_upgrade()
         if announced(self.headers, version, upgrade=upgrade) > self._bounds.body:
             raise self._body_too_large()
         super().on_headers_complete()
+        self.headers = self.headers.copy()  # what comes now are trailers: they count, and nobody hears of them
         self._phase = "body"
         self._stop_waiting()
 
@@ -179,7 +172,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Have all of a request."""
+        """Have all of a request; what was a trailer comes behind all that a proxy has looked at (RFC 9110, 6.5.1)."""
+        if self._too_many_headers():
+            raise self._head_too_large()
         super().on_message_complete()
         self._phase = "between"
         self._stop_waiting()
@@ -203,13 +198,34 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        waits = cycle.waiting_for_100_continue or self.flow.write_paused
+        reply = None if waits else self._at_once(cast("Scope", cycle.scope))
+        if reply is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._give(cycle, reply)
+
+    def _give(self, cycle: RequestResponseCycle, reply: Reply) -> None:
+        """Write an answer that is there already, without the task and the messages that others take."""
+        cycle.response_started = cycle.response_complete = True
+        headers = [*self.server_state.default_headers, *reply.own]
+        if not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        own = [b"%s: %s\r\n" % one for one in headers]
+        self.transport.write(b"".join((reply.head.lines, *own, b"\r\n", reply.body)))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _read(self, data: bytes) -> None:
         """Feed the parser; count what it makes nothing of yet, too: one header, or trailer, may be endless."""
         self._begun = False
+        self._received += len(data)
         self._feed(data)
-        self._received = 0 if self._begun else self._received + len(data)
+        if self._begun:
+            self._received = 0
+        if self._phase != "between" and self._too_many_headers():
+            raise self._head_too_large()
         if self._phase == "head" and self._received > self._bounds.head:
             raise self._head_too_large()
         if self._phase == "body" and self._received > self._bounds.framed_body:
@@ -227,6 +243,13 @@ class BoundedProtocol(HttpToolsProtocol):
                 data = data[upgrade.args[0] :]
             else:
                 return
+
+    def _too_many_headers(self) -> bool:
+        """Whether there are more headers, or trailers, than there may be; they are no larger than what has come."""
+        if len(self.headers) > self._bounds.headers:
+            return True
+        most = self._bounds.header_bytes
+        return self._received > most and sum(len(name) + len(value) + 4 for name, value in self.headers) > most
 
     @property
     def _busy(self) -> bool:
@@ -295,7 +318,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _marks(self) -> list[tuple[str, str]]:
         """Return what lets the page read a refusal, as it may read an answer: as far as its head is known."""
-        known = self.headers if self._phase != "between" else []
+        known = self.scope["headers"] if self._phase != "between" else []
         origin = next((value.decode("latin-1") for name, value in known if name == b"origin"), None)
         return marks(self._origins, origin)
 
@@ -307,6 +330,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _body_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is larger than {_kib(self._bounds.body)}.")
+
+
+def _never(_: Scope) -> None:
+    """Answer for an application that has no answers at once."""
 
 
 def _kib(size: int) -> str:

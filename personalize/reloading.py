@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGHUP
 
-from starlette.applications import Starlette
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 from watchfiles import awatch
 from watchfiles.main import FileChange
 
+from personalize.app import Application
 from personalize.errors import ConfigurationError
 from personalize.telemetry import logs
+from personalize.web.warm import Reply
 
 
 class Reloading:
@@ -32,7 +33,7 @@ class Reloading:
     """
 
     def __init__(
-        self, first: Starlette, make: Callable[[], Starlette], *edits: Callable[[], AsyncIterator[object]]
+        self, first: Application, make: Callable[[], Application], *edits: Callable[[], AsyncIterator[object]]
     ) -> None:
         self._make = make
         self._edits = edits
@@ -44,6 +45,10 @@ class Reloading:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the newest application that is open."""
         await (self._outer if scope["type"] == "lifespan" else self._current)(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> Reply | None:
+        """Return the newest one's answer to a request, if it has it at once."""
+        return self._current.app.at_once(scope)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
@@ -93,8 +98,8 @@ class Reloading:
 class _Opened:
     """An application that stays open until it is retired and has answered its last request."""
 
-    def __init__(self, app: Starlette) -> None:
-        self._app = app
+    def __init__(self, app: Application) -> None:
+        self.app = app
         self._under_way = 0
         self._retired = False
         self._done = asyncio.Event()
@@ -102,7 +107,7 @@ class _Opened:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._under_way += 1
         try:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self._under_way -= 1
             self._look()
@@ -110,7 +115,7 @@ class _Opened:
     async def live(self, opened: "asyncio.Future[None]") -> None:
         """Enter and leave the lifespan in one task, as what is opened there may want, and tell when it is entered."""
         try:
-            async with self._app.router.lifespan_context(self._app):
+            async with self.app.router.lifespan_context(self.app):
                 opened.set_result(None)
                 await self._done.wait()
         except Exception as error:

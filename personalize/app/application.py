@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from personalize import sandbox
 from personalize.app.parts import Parts, assemble, load_recipes
@@ -52,22 +51,25 @@ from personalize.web.recipes import RecipeAnswers
 from personalize.web.routes import failed, refused, routes
 from personalize.web.tallies import Tallies
 from personalize.web.vitals import Vitals
-from personalize.web.warm import WarmAnswers
+from personalize.web.warm import Reply, WarmAnswers
 from personalize.web.webhook import Webhook
 
-Application: TypeAlias = Starlette
-"""What the service is to those who run it."""
 
-Lifespan = Callable[[Application], AbstractAsyncContextManager[None]]
+class Application(Starlette):
+    """What the service is to those who run it: Starlette, but that a short lane comes before it, where there is one."""
 
-
-class _Fronted(Starlette):
-    """Starlette, but that `front` comes before all of it, where there is one."""
-
-    front: ASGIApp | None = None
+    lane: ShortLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.front or super().__call__)(scope, receive, send)
+        """Answer a request, or open and close the service."""
+        await (self.lane or super().__call__)(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> Reply | None:
+        """Return the answer to a request that can be given without waiting for anything."""
+        return None if self.lane is None else self.lane.at_once(scope)
+
+
+Lifespan = Callable[[Application], AbstractAsyncContextManager[None]]
 
 
 def create_app(
@@ -127,7 +129,7 @@ def create_app(
     described = document(recipes, desk.rules, webhook=webhook is not None, metrics=numbers is not None)
     table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
     origins = Origins(settings.allowed_origins)
-    app = _Fronted(
+    app = Application(
         routes=table,
         middleware=[
             Middleware(Answers, access_log=access_log, metrics=metrics, routes=table),
@@ -141,12 +143,12 @@ def create_app(
     )
     if exposures is None:
         whole_way = partial(Starlette.__call__, app)
-        app.front = ShortLane(whole_way, warm, origins, traced=settings.traces_url is not None)
+        app.lane = ShortLane(whole_way, warm, origins, traced=settings.traces_url is not None)
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
 
 
-def create_metrics_app(shown: Exposition) -> Application:
+def create_metrics_app(shown: Exposition) -> Starlette:
     """Return what shows the metrics alone, for a port of their own."""
     return Starlette(routes=[Route("/metrics", Numbers(shown).metrics, methods=["GET"])])
 

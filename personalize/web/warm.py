@@ -9,8 +9,6 @@ from http import HTTPStatus
 from itertools import count
 from typing import Any, TypeAlias
 
-from starlette.types import Send
-
 from personalize.engine import Outcome
 from personalize.ports import Basis
 from personalize.web import responses
@@ -50,16 +48,25 @@ class Given:
     outcomes: Sequence[Outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How an answer begins but for what differs each time, and that as HTTP/1.1 writes it: made once, sent often."""
+
+    status: int
+    headers: Headers
+    lines: bytes
+
+
 @dataclass(slots=True, eq=False)
 class Sent:
     """What was sent but for what differs each time, shared by `users` answers: whoever is told the same.
 
-    `told` is its validator and the origin, `known` the headers for whoever has it already.
+    `told` is its validator and the origin, `known` the head for whoever has it already.
     """
 
     told: tuple[bytes, bytes | None]
-    headers: Headers
-    known: Headers
+    head: Head
+    known: Head
     body: bytes
     users: int = 0
 
@@ -74,6 +81,15 @@ class Sent:
         return validators is not None and (
             validators == etag or responses.known_by(validators.decode("latin-1"), etag.decode("latin-1"))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is there already: its head, the headers that are its own, and its body."""
+
+    head: Head
+    own: Headers
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +171,20 @@ class WarmAnswers:
         self._sent.clear()
         self._bytes = 0
 
-    async def give(self, warm: Warm, told: Mapping[bytes, bytes], send: Send, now: float) -> None:
-        """Send an answer again, to whoever told these headers: as old as it is by now, and with an id of its own.
+    def give(self, warm: Warm, told: Mapping[bytes, bytes], now: float) -> Reply:
+        """Return an answer again, for whoever told these headers: as old as it is by now, and with an id of its own.
 
         Whoever has it already is told just that.
         """
         sent, request_id = warm.sent, self._request_id(told.get(b"x-request-id"))
-        own = self._age(int(min(self._browser_ttl, warm.until - now))), (b"x-request-id", request_id)
+        own = [self._age(int(min(self._browser_ttl, warm.until - now))), (b"x-request-id", request_id)]
         known = sent.known_by(told.get(b"if-none-match"))
-        status, headers = (_NOT_MODIFIED, sent.known) if known else (_OK, sent.headers)
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, *own]})
-        await send({"type": "http.response.body", "body": b"" if known else sent.body})
+        reply = Reply(sent.known, own, b"") if known else Reply(sent.head, own, sent.body)
         seconds = time.monotonic() - now
         self.tallies.count(warm.tally, seconds, known=known)
         if warm.line is not None:
-            self._access_log.tell(replace(warm.line, status=status), request_id.decode(), seconds)
+            self._access_log.tell(replace(warm.line, status=reply.head.status), request_id.decode(), seconds)
+        return reply
 
     def _request_id(self, theirs: bytes | None) -> bytes:
         """Return the caller's own id if it is harmless, else a new one."""
@@ -196,7 +211,7 @@ class WarmAnswers:
         if sent is None:
             alike = [one for one in headers if one[0] not in _OWN]
             known = [one for one in alike if one[0].decode("latin-1") not in responses.OF_A_BODY]
-            sent = self._sent[told] = Sent(told, alike, known, body)
+            sent = self._sent[told] = Sent(told, _head(_OK, alike), _head(_NOT_MODIFIED, known), body)
             self._bytes += sent.size
         sent.users += 1
         return sent
@@ -208,6 +223,11 @@ class WarmAnswers:
         if not sent.users:
             del self._sent[sent.told]
             self._bytes -= sent.size
+
+
+def _head(status: int, headers: Headers) -> Head:
+    lines = b"".join(b"%s: %s\r\n" % one for one in headers)
+    return Head(status, headers, b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), lines))
 
 
 def _size(asked: Asked) -> int:

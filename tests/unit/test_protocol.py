@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from personalize import server
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
+from personalize.web.warm import Head, Reply
 from tests.loops import run
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -24,6 +25,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.ends: list[str] = []
+        self.reads = True
         self._taken = taken
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -40,6 +42,12 @@ class Transport(asyncio.Transport):
 
     def abort(self) -> None:
         self.ends.append("aborted")
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
     def is_closing(self) -> bool:
         return bool({"closed", "aborted"} & set(self.ends))
@@ -64,12 +72,35 @@ class App:
             await PlainTextResponse(f"{len(body)}")(scope, receive, send)
 
 
+class Prompt(App):
+    """An application that knows one answer beforehand, and gives it if it is asked in a task, too."""
+
+    KNOWN = Reply(
+        Head(200, [(b"content-length", b"2")], b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"), [(b"own", b"1")], b"{}"
+    )
+
+    def at_once(self, scope: Scope) -> Reply | None:
+        return self.KNOWN if scope["path"] == "/known" else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/known":
+            await super().__call__(scope, receive, send)
+            return
+        self.asked += 1
+        headers = [*self.KNOWN.head.headers, *self.KNOWN.own]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self.KNOWN.body})
+
+
 class Line:
     """A connection of a server of its own, to an application that is told what comes."""
 
-    def __init__(self, bounds: Bounds = USUAL, *, taken: bool = False) -> None:
-        self.app, self.transport, self.state = App(), Transport(taken=taken), ServerState()
-        config = uvicorn.Config(self.app, lifespan="off", log_config=None, timeout_keep_alive=server.KEEP_ALIVE_SECONDS)
+    def __init__(self, bounds: Bounds = USUAL, *, taken: bool = False, app: App | None = None) -> None:
+        self.app, self.transport, self.state = app or App(), Transport(taken=taken), ServerState()
+        self.state.default_headers = [(b"date", b"Sat, 28 Nov 2026 12:00:00 GMT")]
+        config = uvicorn.Config(
+            self.app, lifespan="off", log_config=None, proxy_headers=False, timeout_keep_alive=server.KEEP_ALIVE_SECONDS
+        )
         self.protocol = BoundedProtocol(config, self.state, {}, bounds=bounds)
         self.protocol.connection_made(self.transport)
 
@@ -171,3 +202,42 @@ def test_who_is_gone_is_not_waited_for() -> None:
         assert line.statuses == ""
 
     run(test())
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"])
+async def test_what_is_known_is_written_at_once_as_it_would_be_otherwise(version: str, header: bytes) -> None:
+    """No task is made for it, and the connection ends or stays as it would."""
+    asked = b"GET /known HTTP/%s\r\nHost: a\r\n%s\r\n" % (version.encode(), header)
+    prompt, patient = Line(app=Prompt()), Line(app=Prompt())
+    patient.protocol._at_once = lambda _: None
+    prompt.protocol.data_received(asked)
+    said = await patient.hear(asked)
+    assert sorted(prompt.transport.written.split(b"\r\n")) == sorted(said.split(b"\r\n"))
+    assert (prompt.app.asked, patient.app.asked) == (0, 1)
+    assert prompt.transport.ends == patient.transport.ends
+    assert prompt.state.total_requests == patient.state.total_requests == 1
+
+
+async def test_what_is_known_waits_for_what_was_asked_before() -> None:
+    """Answers come in the order of their requests, and the connection rests behind them."""
+    line = Line(app=Prompt(), taken=True)
+    known = b"GET /known HTTP/1.1\r\nHost: a\r\n\r\n"
+    said = await line.hear(known + LIVEZ + known + known)
+    assert [one.rpartition(b"\r\n")[2] for one in said.split(b"HTTP/1.1")[1:]] == [b"{}", b"0", b"{}", b"{}"]
+    line.protocol.timeout_keep_alive_handler()
+    assert line.transport.ends == ["closed"]
+
+
+@pytest.mark.parametrize("expects", [b"", b"Expect: 100-continue\r\n"])
+async def test_what_is_known_is_not_piled_up(expects: bytes) -> None:
+    """Before a client that takes nothing it waits, as all answers do; and who expects to be told to go on is told."""
+    line = Line(app=Prompt())
+    if not expects:
+        line.protocol.pause_writing()
+    asked = b"GET /known HTTP/1.1\r\nHost: a\r\n" + expects + b"\r\n"
+    await line.hear(asked)
+    assert line.app.asked == 1
+    line.protocol.resume_writing()
+    assert (await line.hear(b"")).endswith(b"{}")
+    line.protocol.connection_lost(None)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message
 from structlog.testing import capture_logs
 
+from personalize.app import Application
 from personalize.errors import RecipeLoadError
 from personalize.reloading import Reloading, edits, hangups
 
@@ -24,11 +24,11 @@ class Bench:
 
     def __init__(self) -> None:
         self.happened: list[str] = []
-        self.makes: list[Starlette | Exception] = []
+        self.makes: list[Application | Exception] = []
         self._edits: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.service = Reloading(self.app("first"), self._make, self._edited)
 
-    def app(self, name: str, answer: Callable[[], object] | None = None, error: Exception | None = None) -> Starlette:
+    def app(self, name: str, answer: Callable[[], object] | None = None, error: Exception | None = None) -> Application:
         """Return an application that answers its name; it cannot be opened if there is an error."""
 
         async def say(_: Request) -> Response:
@@ -37,22 +37,22 @@ class Bench:
             return PlainTextResponse(name)
 
         @asynccontextmanager
-        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async def lifespan(_: Application) -> AsyncIterator[None]:
             if error is not None:
                 raise error
             self.happened.append(f"{name} opens")
             yield
             self.happened.append(f"{name} closes")
 
-        return Starlette(routes=[Route("/", say)], lifespan=lifespan)
+        return Application(routes=[Route("/", say)], lifespan=lifespan)
 
-    async def edit(self, made: Starlette | Exception) -> None:
+    async def edit(self, made: Application | Exception) -> None:
         """Edit, and wait until that is dealt with."""
         self.makes.append(made)
         await self._edits.put(None)
         await self._edits.join()
 
-    def _make(self) -> Starlette:
+    def _make(self) -> Application:
         made = self.makes.pop(0)
         if isinstance(made, Exception):
             raise made

@@ -1,7 +1,14 @@
-"""Two ways for every test of this folder: the whole one, and the short lane that answers what was asked before."""
+"""Two ways for every test of this folder: the whole one, and the short lane that answers what was asked before.
+
+The second is as a browser has it: over the protocol, which sends at once what the lane has.
+"""
+
+import re
 
 import httpx
 import pytest
+
+from tests.wired import asked
 
 OF_THIS_ANSWER = {"x-request-id", "cache-control"}
 
@@ -14,9 +21,10 @@ class Repeating(httpx.ASGITransport):
         if not await _repeats(request, response):
             return response
         first = await _told(response)
-        for _ in range(2):
-            response = await super().handle_async_request(request)
+        for _ in range(3):
+            response, at_once = await asked(self.app, request)
             assert await _told(response) == first
+        assert at_once or not _kept(request, response)
         return response
 
 
@@ -24,6 +32,14 @@ async def _repeats(request: httpx.Request, response: httpx.Response) -> bool:
     """Whether an answer stays the same; one that tells our own servers how it came about does not."""
     recipe = request.method == "GET" and request.url.path.startswith("/api/") and "Authorization" not in request.headers
     return recipe and response.status_code == 200 and b'"degraded":true' not in await response.aread()
+
+
+def _kept(request: httpx.Request, response: httpx.Response) -> bool:
+    """Whether the lane keeps an answer: one for everybody, without an error, that may be kept for a while."""
+    fresh = re.search(r"max-age=[1-9]", response.headers["cache-control"])
+    return (
+        bool(fresh) and "html" not in request.headers["accept"].lower() and b'"status":"error"' not in response.content
+    )
 
 
 async def _told(response: httpx.Response) -> tuple[int, dict[str, str], bytes]:
