@@ -125,7 +125,8 @@ def create_app(
     console = _console(settings, desk, fragments, parts)
     operations = Operations(leaving, version("personalize"), parts.states)
     exposures = _exposures(settings, metrics)
-    numbers = None if settings.metrics_port else Numbers(shown or exposition.of_process(metrics.registry))
+    show = shown or exposition.of_process(metrics.registry)
+    numbers = None if settings.metrics_port else Numbers(show, warm.tallies.flush)
     described = document(recipes, desk.rules, webhook=webhook is not None, metrics=numbers is not None)
     table = routes(one, many, ErasureAnswers(desk, erasure), webhook, console, operations, numbers, described=described)
     origins = Origins(settings.allowed_origins)
@@ -143,7 +144,7 @@ def create_app(
     )
     if exposures is None:
         whole_way = partial(Starlette.__call__, app)
-        app.lane = ShortLane(whole_way, warm, origins, traced=settings.traces_url is not None)
+        app.lane = ShortLane(whole_way, warm, origins, one, traced=settings.traces_url is not None)
     app.router.redirect_slashes = False  # a path is exact, for a cache in front as for us
     return app
 

@@ -1,7 +1,8 @@
 """The short lane: an answer that was given before, and still holds, is sent again as it was.
 
 Behind it a request is taken apart, its visitor is looked up and its recipe asked. None of that can come out otherwise
-while what the answer rests on is the same, and most visitors were here a moment ago. What the lane does not know for
+while what the answer rests on is the same, and most visitors were here a moment ago. Whoever was not, and asks one
+recipe as anybody may, is answered by the desk without the stack that all others need. What the lane does not know for
 certain it declines; then the request goes the whole way.
 """
 
@@ -14,10 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from personalize.trust.origins import Origins
 from personalize.web import responses
-from personalize.web.access_log import TRACEPARENT
-from personalize.web.warm import Asked, Headers, Reply, WarmAnswers
+from personalize.web.access_log import ANSWERED, TRACEPARENT
+from personalize.web.middleware import marks
+from personalize.web.recipes import PREFIX, RecipeAnswers
+from personalize.web.warm import GIVEN, Asked, Headers, Reply, WarmAnswers
 
-_PREFIX = "/api/"
 _DECLINED = frozenset({b"authorization"})
 """Headers by which somebody is told something of their own."""
 
@@ -29,14 +31,27 @@ class ShortLane:
         app: what answers the whole way.
         answers: those that it has given.
         origins: whose pages may read answers: they are told so, and all others the same.
-        traced: whether a trace that a request comes with is gone on with, and so has to be shown the whole way.
+        recipes: answers one recipe.
+        traced: whether there are traces: then what was not given before goes the whole way, which is in them, and so
+            does whoever comes with one.
     """
 
-    def __init__(self, app: ASGIApp, answers: WarmAnswers, origins: Origins, *, traced: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        answers: WarmAnswers,
+        origins: Origins,
+        recipes: RecipeAnswers | None = None,
+        *,
+        traced: bool = False,
+    ) -> None:
         self._app = app
         self._declined = _DECLINED | {TRACEPARENT} if traced else _DECLINED
         self._answers = answers
-        self._origins = frozenset(one.encode("latin-1") for one in origins)
+        self._recipes = None if traced else recipes
+        self._marks: dict[bytes | None, Headers] = {one.encode("latin-1"): _marks(origins, one) for one in origins}
+        self._marks[None] = _marks(origins, None)
+        """What the pages of an origin are told beside an answer."""
 
     def at_once(self, scope: Scope) -> Reply | None:
         """Return the answer to a request, if it is known for certain: without waiting for anything."""
@@ -50,7 +65,7 @@ class ShortLane:
             await self._app(scope, receive, send)
             return
         asked = self._asked(scope, told)
-        reply = self._answered(asked, told)
+        reply = self._answered(asked, told) or await self._from_the_desk(asked, scope, told)
         if reply is None:
             await self._app(scope, receive, self._noting(asked, scope, send))
             return
@@ -61,12 +76,27 @@ class ShortLane:
 
     def _asked(self, scope: Scope, told: Mapping[bytes, bytes]) -> Asked:
         origin = told.get(b"origin")
-        return scope["path"], scope["query_string"], origin if origin in self._origins else None
+        return scope["path"], scope["query_string"], origin if origin in self._marks else None
 
     def _answered(self, asked: Asked, told: Mapping[bytes, bytes]) -> Reply | None:
         now = time.monotonic()
         warm = self._answers.find(asked, now)
         return None if warm is None else self._answers.give(warm, told, now)
+
+    async def _from_the_desk(self, asked: Asked, scope: Scope, told: Mapping[bytes, bytes]) -> Reply | None:
+        """Return what one recipe answers to anybody, without all that others need."""
+        if self._recipes is None:
+            return None
+        now = time.monotonic()
+        try:
+            plain = await self._recipes.plainly(scope)
+        except Exception:  # noqa: BLE001 -- a defect of ours: the whole way meets it, too, and tells of it
+            return None
+        if plain is None:
+            return None
+        headers = [*plain.headers, *self._marks[asked[2]]]
+        warm = self._answers.first(asked, plain.given, plain.answered, headers, plain.body)
+        return self._answers.give(warm, told, now)
 
     def _noting(self, asked: Asked, scope: Scope, send: Send) -> Send:
         """Return a `send` that remembers a whole answer and what it rests on."""
@@ -76,11 +106,15 @@ class ShortLane:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = message
-            elif (whole := _whole(begun, message, state := scope.get("state", {}))) is not None:
-                self._answers.keep(asked, state, *whole)
+            elif (whole := _whole(begun, message, state := scope.get("state", {}))) is not None and GIVEN in state:
+                self._answers.keep(asked, state[GIVEN], state.get(ANSWERED), *whole)
             await send(message)
 
         return noting
+
+
+def _marks(origins: Origins, origin: str | None) -> Headers:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in marks(origins, origin)]
 
 
 def _told(scope: Scope, declined: frozenset[bytes]) -> Mapping[bytes, bytes] | None:
@@ -88,7 +122,7 @@ def _told(scope: Scope, declined: frozenset[bytes]) -> Mapping[bytes, bytes] | N
 
     One that stands there twice has to be understood as it is the whole way.
     """
-    if scope["method"] != "GET" or not scope["path"].startswith(_PREFIX):
+    if scope["method"] != "GET" or not scope["path"].startswith(PREFIX):
         return None
     told = dict(scope["headers"])
     if len(told) < len(scope["headers"]) or not declined.isdisjoint(told):

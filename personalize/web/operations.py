@@ -44,13 +44,16 @@ class Numbers:
 
     Args:
         exposition: shows them.
+        flush: lets what has been counted elsewhere be among them.
     """
 
-    def __init__(self, exposition: Exposition) -> None:
+    def __init__(self, exposition: Exposition, flush: Callable[[], None] = lambda: None) -> None:
         self._exposition = exposition
+        self._flush = flush
 
     async def metrics(self, request: Request) -> Response:
         """Show the metrics in the format that the scraper accepts."""
+        self._flush()
         shown, content_type = self._exposition(request.headers.get("Accept", ""))
         headers = {
             "Content-Type": content_type,

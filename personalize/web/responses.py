@@ -56,14 +56,15 @@ def answer(outcome: Outcome, request: Request, kept: Kept, *, varies: str | None
 
     A browser that has the same answer already is told so (304), by a weak validator: RFC 9110, 8.8.3 and 13.1.2.
     """
-    body = {
-        "recipe": outcome.recipe,
-        "personalized": outcome.personalized,
-        "degraded": outcome.degraded,
-        "data": outcome.data,
-    }
     headers = _kept(outcome.fresh_for, [outcome], kept) | ({"Vary": varies} if varies else {})
-    return _conditional(_json(body, headers=headers), request)
+    return _conditional(_json(_told(outcome), headers=headers), request)
+
+
+def plain(outcome: Outcome, *, varies: str | None = None) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the same as headers and a body, but for how long it may be kept: of one that nobody else is told of."""
+    body = msgspec.json.encode(_told(outcome))
+    own = {"Content-Length": str(len(body)), "ETag": _validator(body), **({"Vary": varies} if varies else {})}
+    return [*_PLAIN, *_raw(own)], body
 
 
 def fragment(outcome: Outcome, markup: str, request: Request, kept: Kept) -> Response:
@@ -141,9 +142,26 @@ def _kept(fresh_for: float, outcomes: Sequence[Outcome], kept: Kept) -> dict[str
     }
 
 
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "recipe": outcome.recipe,
+        "personalized": outcome.personalized,
+        "degraded": outcome.degraded,
+        "data": outcome.data,
+    }
+
+
+def _validator(body: bytes) -> str:
+    return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
 def _conditional(response: Response, request: Request) -> Response:
     """Return a response with its validator, or that the one who asks has it already."""
-    response.headers["ETag"] = f'W/"{blake2b(response.body, digest_size=12).hexdigest()}"'
+    response.headers["ETag"] = _validator(bytes(response.body))
     request.state.whole = response
     return unless_known(response, request)
 
@@ -171,3 +189,6 @@ def _json(
     media_type: str = "application/json",
 ) -> Response:
     return Response(msgspec.json.encode(body), status_code, headers | PROTECTED, media_type)
+
+
+_PLAIN = _raw({"Content-Type": "application/json", **FOR_ONE, **PROTECTED})

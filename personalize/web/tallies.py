@@ -57,13 +57,14 @@ class Tallies:
         self._kinds: WeakValueDictionary[tuple[object, ...], Tally] = WeakValueDictionary()
         self._pending: list[Tally] = []
 
-    def of(self, label: str, route: str, outcomes: Sequence[Outcome]) -> Tally:
-        """Return what counts answers that are made of outcomes like these."""
+    def of(self, label: str, route: str, outcomes: Sequence[Outcome], *, looked_up: bool = False) -> Tally:
+        """Return what counts answers that are made of outcomes like these; what was `looked_up` counted itself."""
         recipes = tuple((one.recipe, one.provenance) for one in outcomes)
-        tally = self._kinds.get((label, recipes))
+        tally = self._kinds.get((label, recipes, looked_up))
         if tally is None:
-            sections = frozenset((name, one.provenance) for one in outcomes for name in one.readings)
-            tally = self._kinds[label, recipes] = Tally(label, route, recipes, sections)
+            read = [] if looked_up else outcomes
+            sections = frozenset((name, one.provenance) for one in read for name in one.readings)
+            tally = self._kinds[label, recipes, looked_up] = Tally(label, route, recipes, sections)
         return tally
 
     def count(self, tally: Tally, seconds: float, *, known: bool) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import count
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from personalize.engine import Outcome
 from personalize.ports import Basis
 from personalize.web import responses
-from personalize.web.access_log import ANSWERED, AccessLog, Line
+from personalize.web.access_log import AccessLog, Answered, Line
 from personalize.web.middleware import harmless
 from personalize.web.tallies import Tallies, Tally
 
@@ -146,24 +146,28 @@ class WarmAnswers:
         self._drop(asked)
         return None
 
-    def keep(self, asked: Asked, state: Mapping[str, Any], headers: Headers, body: bytes) -> None:
-        """Remember what was sent, if it has a validator, and a handler has left in the state what it rests on."""
-        given: Given | None = state.get(GIVEN)
+    def keep(self, asked: Asked, given: Given, answered: Answered | None, headers: Headers, body: bytes) -> Warm | None:
+        """Remember what was sent, if it has a validator and all that it rests on holds."""
         etag = dict(headers).get(b"etag")
-        if given is None or etag is None:
-            return
         bases = tuple(one.basis for one in given.outcomes if one.basis is not None)
-        if len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
-            return
+        if etag is None or len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
+            return None
         if asked in self._answers:
             self._drop(asked)
         sent = self._shared((etag, asked[2]), headers, body)
-        until = time.monotonic() + min(one.fresh_for for one in given.outcomes)
         tally = self.tallies.of(given.label, given.route, given.outcomes)
-        self._answers[asked] = Warm(sent, bases, until, tally, self._line(given, state))
+        warm = self._answers[asked] = Warm(sent, bases, _until(given), tally, self._line(given, answered))
         self._bytes += _size(asked)
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._answers)))
+        return warm
+
+    def first(self, asked: Asked, given: Given, answered: Answered, headers: Headers, body: bytes) -> Warm:
+        """Return an answer as it is given for the first time: what was looked up for it is in the metrics already."""
+        kept = self.keep(asked, given, answered, headers, body)
+        sent = kept.sent if kept else _sent((dict(headers)[b"etag"], asked[2]), headers, body)
+        tally = self.tallies.of(given.label, given.route, given.outcomes, looked_up=True)
+        return Warm(sent, (), _until(given), tally, self._line(given, answered))
 
     def forget(self) -> None:
         """Let go of all answers: people were forgotten, and nobody knows any more of whom these tell."""
@@ -177,10 +181,11 @@ class WarmAnswers:
         Whoever has it already is told just that.
         """
         sent, request_id = warm.sent, self._request_id(told.get(b"x-request-id"))
-        own = [self._age(int(min(self._browser_ttl, warm.until - now))), (b"x-request-id", request_id)]
-        known = sent.known_by(told.get(b"if-none-match"))
+        given_at = time.monotonic()
+        age = self._age(int(max(0.0, min(self._browser_ttl, warm.until - given_at))))
+        own, known = [age, (b"x-request-id", request_id)], sent.known_by(told.get(b"if-none-match"))
         reply = Reply(sent.known, own, b"") if known else Reply(sent.head, own, sent.body)
-        seconds = time.monotonic() - now
+        seconds = given_at - now
         self.tallies.count(warm.tally, seconds, known=known)
         if warm.line is not None:
             self._access_log.tell(replace(warm.line, status=reply.head.status), request_id.decode(), seconds)
@@ -199,19 +204,16 @@ class WarmAnswers:
             header = self._ages[seconds] = (b"cache-control", b"private, max-age=%d" % seconds)
         return header
 
-    def _line(self, given: Given, state: Mapping[str, Any]) -> Line | None:
+    def _line(self, given: Given, answered: Answered | None) -> Line | None:
         """Return what will be logged of an answer, if anything may be."""
-        if not self._access_log.looks_at_sound:
-            return None
-        return self._access_log.line("GET", given.route, HTTPStatus.OK, state.get(ANSWERED), None)
+        line = self._access_log.line("GET", given.route, HTTPStatus.OK, answered, None)
+        return line if self._access_log.looks_at_sound or not line.sound else None
 
     def _shared(self, told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
         """Return what is sent to all who are told the same, as its validator says."""
         sent = self._sent.get(told)
         if sent is None:
-            alike = [one for one in headers if one[0] not in _OWN]
-            known = [one for one in alike if one[0].decode("latin-1") not in responses.OF_A_BODY]
-            sent = self._sent[told] = Sent(told, _head(_OK, alike), _head(_NOT_MODIFIED, known), body)
+            sent = self._sent[told] = _sent(told, headers, body)
             self._bytes += sent.size
         sent.users += 1
         return sent
@@ -223,6 +225,17 @@ class WarmAnswers:
         if not sent.users:
             del self._sent[sent.told]
             self._bytes -= sent.size
+
+
+def _until(given: Given) -> float:
+    """Return until when an answer is fresh, of the monotonic clock."""
+    return time.monotonic() + min(one.fresh_for for one in given.outcomes)
+
+
+def _sent(told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
+    alike = [one for one in headers if one[0] not in _OWN]
+    known = [one for one in alike if one[0].decode("latin-1") not in responses.OF_A_BODY]
+    return Sent(told, _head(_OK, alike), _head(_NOT_MODIFIED, known), body)
 
 
 def _head(status: int, headers: Headers) -> Head:
