@@ -1,8 +1,9 @@
 """What the engine calls and others provide: small Protocols, and the values that they exchange."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from personalize.model import Collection, ExternalId, SectionName, Snapshot
 from personalize.needs import SectionSpec
@@ -11,8 +12,7 @@ Priority: TypeAlias = Literal["server", "page", "refresh"]
 """What a read is for, most urgent first: one of our own servers, a page that waits, or what a later page will want."""
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """Why a read is made, and until when somebody waits for it.
 
     `deadline` is a time of the running event loop's clock, in seconds; at `limit`, another one, the read is given up.
@@ -42,8 +42,7 @@ class _Unlimited:
 UNLIMITED: Allowance = _Unlimited()
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What the engine wants to know of one profile, how urgently, and until when it waits.
 
     `deadline` is a time of the running event loop's clock, in seconds; `aliases` are the visitor's other ids,

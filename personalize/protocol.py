@@ -8,6 +8,7 @@ request.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import httptools
@@ -30,6 +31,7 @@ from personalize.framing import announced
 from personalize.refusals import refusal
 from personalize.telemetry import refusals
 from personalize.trust.origins import Origins
+from personalize.web.lane import GIVE
 from personalize.web.middleware import marks
 from personalize.web.warm import Reply
 
@@ -198,15 +200,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        waits = cycle.waiting_for_100_continue or self.flow.write_paused
-        reply = None if waits else self._at_once(cast("Scope", cycle.scope))
+        reply = self._at_once(cast("Scope", cycle.scope)) if self._takes(cycle) else None
         if reply is None:
+            cycle.scope["state"][GIVE] = partial(self._give, cycle)
             super()._start_asgi_task(cycle, app)
         else:
             self._give(cycle, reply)
 
-    def _give(self, cycle: RequestResponseCycle, reply: Reply) -> None:
-        """Write an answer that is there already, without the task and the messages that others take."""
+    def _takes(self, cycle: RequestResponseCycle) -> bool:
+        """Whether an answer can be written without waiting for anything."""
+        return not (cycle.disconnected or cycle.waiting_for_100_continue or self.flow.write_paused)
+
+    def _give(self, cycle: RequestResponseCycle, reply: Reply) -> bool:
+        """Write an answer that is there whole, without the messages that others take; return whether that can be."""
+        if not self._takes(cycle):
+            return False
         cycle.response_started = cycle.response_complete = True
         headers = [*self.server_state.default_headers, *reply.own]
         if not cycle.keep_alive:
@@ -216,6 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+        return True
 
     def _read(self, data: bytes) -> None:
         """Feed the parser; count what it makes nothing of yet, too: one header, or trailer, may be endless."""

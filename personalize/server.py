@@ -39,6 +39,10 @@ KEEP_ALIVE_SECONDS = 75
 FILES_BESIDE = 300
 """Files that a process may open beside its callers' connections: those to Segment and Redis, feeds, its own."""
 
+GARBAGE = (10_000, 20, 20)
+"""How much is made before it is looked through for garbage, of the three ages of it: an answer makes some two hundred
+objects, none of which refer to each other, and by Python's own 700 every third answer would pay for a look."""
+
 DRAIN_SECONDS = 20
 """What a process is given when it is told to stop, for saying so and for the requests that are under way."""
 
@@ -154,6 +158,7 @@ class _Replica:
         self.recipes = load_recipes(settings)
         self._first = self._application(settings)
         gc.freeze()  # what was loaded stays: looking through it for garbage took a third of the time of a cold cache
+        gc.set_threshold(*GARBAGE)
 
     def reloading(self, *, edited: bool = False) -> Reloading:
         """Return what serves the newest of the applications: with `edited`, also when recipes' files are edited."""

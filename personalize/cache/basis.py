@@ -1,14 +1,13 @@
 """What memory had of a profile when an answer was made of it, and whether it still has just that."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from personalize.cache.memory import Mark, MemoryStore
 from personalize.cache.store import SharedStore
 from personalize.model import SectionName
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """Sections of one profile as they were in memory: their marks alone, for an answer lives longer than they may.
 
     Args:

@@ -2,11 +2,12 @@
 
 import math
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 from zlib import crc32
 
 import msgspec
+from msgspec import Struct
 
 from personalize.errors import PersonalizeError
 from personalize.model import (
@@ -71,13 +72,12 @@ class Ages:
     jitter: float = JITTER
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """How a section stands, how many seconds it stays fresh (below zero: since when it is not), and its age in them."""
 
     standing: Standing
     fresh_for: float
-    age: float = field(default=0.0, compare=False)
+    age: float = 0.0
 
 
 GONE = Judgement("gone", 0.0)

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
+from msgspec import Struct
+from msgspec.structs import replace
 
 from personalize.cache import entry
 from personalize.cache.amendment import Amend, Outcome, Record
@@ -29,8 +30,7 @@ MAX_SAID_OF = 10_000
 """Profiles of which it is remembered until when changes are accounted for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A section of a profile as this process knows it.
 
     `stamp` is the profile's in the shared tier as it was at `checked`, a time of the monotonic clock in seconds.
@@ -41,8 +41,7 @@ class Kept:
     checked: float
 
 
-@dataclass(slots=True, eq=False)
-class Mark:
+class Mark(Struct, eq=False, gc=False):
     """What others may hold of an entry for as long as they like: its value goes when the tier lets go of it.
 
     `current` says whether the tier still has just that; whoever rests on it says so by `used`.
@@ -53,8 +52,7 @@ class Mark:
     used: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class Entry(Struct, frozen=True, eq=False, gc=False):
     """A section as it is kept, encoded; `until` is a time of the monotonic clock in seconds."""
 
     value: bytes

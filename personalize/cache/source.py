@@ -7,10 +7,12 @@ deadline; when that fails, what was last known is served, and where nothing was,
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from typing import TypeAlias
 
 from cachetools import TTLCache
+from msgspec import Struct
 
 from personalize.cache.aliases import Aliases
 from personalize.cache.amendment import Amendment, Outcome
@@ -49,8 +51,7 @@ Place: TypeAlias = tuple[str, SectionName]
 """A section of a profile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setback:
+class Setback(Struct, frozen=True):
     """When the last attempt to read a section was in vain, and whether it failed, or only let others go first.
 
     `at` is a monotonic time, `since` the same in seconds since the epoch.
@@ -66,8 +67,7 @@ class Setback:
         return self.failed and found.judgement.standing != "fresh" and fetched_at <= self.since
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """What a page gets of one section, how it came to be known, and whether the last attempt to read it failed."""
 
     section: AnySection | None
@@ -118,7 +118,7 @@ class CachedSource:
             clock=clock,
         )
         self._pseudonyms = pseudonyms
-        self._metrics = metrics
+        self._sections = cache(metrics.sections.labels)  # what it counts in is looked up for each section that is read
         self._clock = clock
         self._monotonic = monotonic
         self._setbacks: TTLCache[Place, Setback] = TTLCache(MAX_SETBACKS, SETBACK_SECONDS, monotonic)
@@ -129,8 +129,10 @@ class CachedSource:
         key = self._key(ask.collection, ask.external_id)
         found = await self._tiers.look_up(key, ask.sections)
         looked_up = self._monotonic() - started
-        self._refresh(key, ask, {name: one for name, one in found.items() if one.judgement.standing == "stale"})
-        landed = await self._read(key, ask, {name: one for name, one in found.items() if _must_be_read(one)})
+        if stale := {name: one for name, one in found.items() if one.judgement.standing == "stale"}:
+            self._refresh(key, ask, stale)
+        unread = {name: one for name, one in found.items() if _must_be_read(one)}
+        landed = await self._read(key, ask, unread) if unread else {}
         waited = self._monotonic() - started
         served = {
             name: self._served(key, name, ask.sections[name], one, landed.get(name), waited if landed else looked_up)
@@ -227,7 +229,7 @@ class CachedSource:
         flight = self._reads.under_way(order)
         if flight is None:
             return self._begin(order)
-        self._metrics.sections.labels(order.name, "coalesced").inc()
+        self._sections(order.name, "coalesced").inc()
         return flight
 
     def _begin(self, order: Order) -> Flight:
@@ -242,15 +244,15 @@ class CachedSource:
                 self._learn_ids(order, landing.section)
             self._setbacks.pop((order.key, order.name), None)
             if landing.shared:
-                self._metrics.sections.labels(order.name, "coalesced").inc()
+                self._sections(order.name, "coalesced").inc()
             elif order.errand.priority == "refresh":
-                self._metrics.sections.labels(order.name, "refreshed").inc()
+                self._sections(order.name, "refreshed").inc()
         if landing.error is not None:
             self._setbacks[order.key, order.name] = Setback(
                 self._monotonic(), self._clock(), failed=not _let_pass(order, landing)
             )
             if isinstance(landing.error, Shed):
-                self._metrics.sections.labels(order.name, "shed").inc()
+                self._sections(order.name, "shed").inc()
             else:
                 logs.profile_read_failed(order.name, landing.error)
 
@@ -266,7 +268,7 @@ class CachedSource:
         setback = self._setbacks.get((key, name))
         tried_in_vain = brought.section is None if landing else setback is not None and setback.concerns(found)
         failed = section is None or tried_in_vain
-        self._metrics.sections.labels(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
+        self._sections(name, _outcome(section, judgement.fresh_for, failed=failed)).inc()
         tier = "profile_api" if brought.section is not None and not brought.shared else found.tier
         standing = found.judgement.standing
         reading = Reading(tier, standing, judgement.fresh_for, judgement.age, brought.coalesced, seconds)

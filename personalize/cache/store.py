@@ -1,8 +1,9 @@
 """What the shared tier is to the policy, and what stands in for it where a process is alone."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from personalize.cache.amendment import Amend, Outcome
 from personalize.model import AnySection, SectionName
@@ -11,8 +12,7 @@ Stamp: TypeAlias = bytes
 """A profile's mark in the shared tier, which changes whenever it is forgotten or amended; empty if it never was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What the shared tier has of a profile: its stamp, and those of its sections that were asked for."""
 
     stamp: Stamp = b""
@@ -27,8 +27,7 @@ class Lease(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The right to read a section, if nobody else has it, and what is known of the profile now."""
 
     lease: Lease | None

@@ -1,7 +1,9 @@
 """The tiers before the Profile API, as one: memory first, then what replicas share."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import cache
+
+from msgspec import Struct
 
 from personalize.cache import entry
 from personalize.cache.basis import remembered
@@ -17,8 +19,7 @@ from personalize.telemetry.metrics import Metrics
 _RANK = {"fresh": 3, "stale": 2, "expired": 1, "gone": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What the tiers have of one section, where it was, and how it stands.
 
     `stamp` is the profile's in the shared tier, if that was asked and answered, at `checked` of the monotonic clock.
@@ -31,8 +32,7 @@ class Found:
     checked: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """What is known of a profile after the shared tier was asked, at `checked` of the monotonic clock.
 
     `stamp` is the profile's there, and `None` when the shared tier did not answer.
@@ -71,7 +71,7 @@ class Tiers:
         self._memory = memory
         self._shared = shared
         self._ages = ages
-        self._metrics = metrics
+        self._reads = cache(metrics.cache_reads.labels)
         self._clock = clock
         self._monotonic = monotonic
         self._lookups = Lookups(self.compare)
@@ -95,7 +95,7 @@ class Tiers:
                 name: Found(one.section, one.tier, one.judgement, *mark) for name, one in comparison.found.items()
             }
         for name, one in found.items():
-            self._metrics.cache_reads.labels(name, one.tier).inc()
+            self._reads(name, one.tier).inc()
         return found
 
     async def compare(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> Comparison:

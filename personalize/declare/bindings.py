@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from personalize.declare.parameters import Parameter
 from personalize.model import Event, Snapshot
@@ -16,8 +16,7 @@ from personalize.needs import AllTraits, Events, Items, Now, Param, ProfileNeed,
 _CHANGEABLE = (dict, list, set)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """A recipe's arguments for one visitor.
 
     `found` says whether any profile need was filled; `mismatched` names the parameters whose trait was of another type.

@@ -1,15 +1,15 @@
 """What an answer rests on: what was known of profiles, and the versions of providers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from personalize.model import Snapshot
 from personalize.ports import Basis, ItemProvider
 from personalize.registry import AnyRecipe
 
 
-@dataclass(frozen=True, slots=True)
-class Rests:
+class Rests(Struct, frozen=True):
     """Profiles and providers as they were.
 
     Args:

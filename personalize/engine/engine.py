@@ -1,14 +1,13 @@
 """The engine: what is known of a visitor goes through recipes and becomes outcomes."""
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
 from personalize.declare import Binding
@@ -33,16 +32,14 @@ Provenance = Literal["fresh", "stale", "negative", "default", "error"]
 read failed and nothing was known; nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One recipe asked for, with its parameters already converted."""
 
     recipe: AnyRecipe
     params: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A recipe's answer with its provenance.
 
     `data` is encoded JSON; `fresh_for` and `seconds`, which its answer took, are in seconds; `readings` say how each
@@ -65,8 +62,7 @@ class Outcome:
     """Whose profile it was made of: one of the visitor's ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What is known of a visitor in one collection, what memory had of each profile looked up, and whose is known."""
 
     snapshot: Snapshot
@@ -74,8 +70,7 @@ class _Known:
     external_id: ExternalId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(Struct, frozen=True):
     """A recipe's arguments, and the version of each provider whose items are among them."""
 
     binding: Binding
@@ -158,31 +153,31 @@ class Engine:
 
     async def _outcome(self, call: Call, known: _Known, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(known.snapshot, call.recipe)
-        outcome = Outcome(
-            recipe=recipe.name,
-            data=None,
-            personalized=False,
-            degraded=bool(relevant.failed),
-            provenance=_provenance(relevant),
-            fresh_for=relevant.fresh_for,
-            readings=relevant.readings,
-            external_id=known.external_id,
+        provenance, degraded = _provenance(relevant), bool(relevant.failed)
+        outcome = partial(
+            Outcome, recipe.name, degraded=degraded, readings=relevant.readings, external_id=known.external_id
         )
         started, found = time.perf_counter(), False
         try:
             bound = self._bind(call, relevant)
             found, basis = bound.binding.found, basis_of(recipe, relevant, known.peeked, bound.versions)
-            with tracing.span("recipe", recipe=recipe.name, outcome=outcome.provenance):
+            with tracing.span("recipe", recipe=recipe.name, outcome=provenance):
                 data = await self._answer(recipe, bound, deadline)
-            seconds = time.perf_counter() - started
-            return dataclasses.replace(outcome, data=data, personalized=found, seconds=seconds, basis=basis)
+            return outcome(
+                data=data,
+                personalized=found,
+                provenance=provenance,
+                fresh_for=relevant.fresh_for,
+                seconds=time.perf_counter() - started,
+                basis=basis,
+            )
         except RecipeFailed as error:
             self._report(recipe, error)
             if not found or error.reason == "overran":
-                return dataclasses.replace(outcome, provenance="error", fresh_for=0.0, error=error)
+                return outcome(data=None, personalized=False, provenance="error", fresh_for=0.0, error=error)
             # What this profile holds broke the recipe; its defaults are what visitors without a profile get.
             fallback = await self._outcome(call, _Known(Snapshot(failed=relevant.failed)), deadline)
-            return fallback if fallback.error else dataclasses.replace(fallback, provenance="default", basis=None)
+            return fallback if fallback.error else replace(fallback, provenance="default", basis=None)
 
     def _bind(self, call: Call, snapshot: Snapshot) -> _Bound:
         named = [(name, self._providers[name]) for name in sorted(call.recipe.providers)]

@@ -47,8 +47,9 @@ class Visitor(Struct, frozen=True):
         """Return the ids to look up in `collection`, in the order in which they are asked."""
         if collection == "accounts":
             return () if self.group_id is None else (ExternalId("group_id", self.group_id),)
-        named = {"user_id": self.user_id, "anonymous_id": self.anonymous_id}
-        ids = tuple(ExternalId(kind, value) for kind, value in named.items() if value is not None)
+        ids = () if self.user_id is None else (ExternalId("user_id", self.user_id),)
+        if self.anonymous_id is not None:
+            ids = (*ids, ExternalId("anonymous_id", self.anonymous_id))
         return ids if self.external_id is None else (*ids, self.external_id)
 
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from personalize.errors import Shed
 from personalize.model import Collection, Content, Event, ExternalId, Link, ProfileMetadata, SectionName

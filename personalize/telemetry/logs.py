@@ -314,6 +314,13 @@ def answer_failed(request_id: str, error: BaseException) -> None:
         _log.error("answer_failed", request_id=request_id, **_described(error), **more)
 
 
+def lane_failed(error: BaseException) -> None:
+    """The short lane ended in an unexpected exception: a defect of the service; the request went the whole way."""
+    more = _sparingly("lane_failed", type(error).__name__)
+    if more is not None:
+        _log.error("lane_failed", **_described(error), **more)
+
+
 def _described(error: BaseException | None) -> dict[str, str]:
     if error is None:
         return {}

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 from random import random as chance
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,8 +36,7 @@ _TIERS: tuple[Tier, ...] = ("none", "profile_api", "redis", "memory")
 """The farthest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """Whom an answer is about, and what came of it. `refusal` is the label of an entry that a page did not get."""
 
     visitor: Visitor
@@ -56,8 +56,7 @@ class Answered:
         return next((one for one in _TIERS if one in found), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """What the log says of an answer, but for its id and its time."""
 
     method: str

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from personalize.telemetry import logs
 from personalize.trust.origins import Origins
 from personalize.web import responses
 from personalize.web.access_log import ANSWERED, TRACEPARENT
@@ -22,6 +23,10 @@ from personalize.web.warm import GIVEN, Asked, Headers, Reply, WarmAnswers
 
 _DECLINED = frozenset({b"authorization"})
 """Headers by which somebody is told something of their own."""
+
+
+GIVE = "personalize.give"
+"""Under which a server leaves, in a request's state, what takes a `Reply` whole; that returns whether it did."""
 
 
 class ShortLane:
@@ -68,11 +73,10 @@ class ShortLane:
         reply = self._answered(asked, told) or await self._from_the_desk(asked, scope, told)
         if reply is None:
             await self._app(scope, receive, self._noting(asked, scope, send))
-            return
-        await send(
-            {"type": "http.response.start", "status": reply.head.status, "headers": [*reply.head.headers, *reply.own]}
-        )
-        await send({"type": "http.response.body", "body": reply.body})
+        elif not scope.get("state", {}).get(GIVE, _refused)(reply):
+            headers = [*reply.head.headers, *reply.own]
+            await send({"type": "http.response.start", "status": reply.head.status, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
 
     def _asked(self, scope: Scope, told: Mapping[bytes, bytes]) -> Asked:
         origin = told.get(b"origin")
@@ -90,7 +94,8 @@ class ShortLane:
         now = time.monotonic()
         try:
             plain = await self._recipes.plainly(scope)
-        except Exception:  # noqa: BLE001 -- a defect of ours: the whole way meets it, too, and tells of it
+        except Exception as error:  # noqa: BLE001 -- a defect of ours; the whole way may get past it, or has a last line
+            logs.lane_failed(error)
             return None
         if plain is None:
             return None
@@ -139,3 +144,8 @@ def _whole(begun: Message, message: Message, state: Mapping[str, object]) -> tup
         return None
     of_its_body = [one for one in answer.raw_headers if one[0].decode("latin-1") in responses.OF_A_BODY]
     return [*of_its_body, *begun["headers"]], bytes(answer.body)
+
+
+def _refused(_: Reply) -> bool:
+    """Answer for a server that knows of no such extension."""
+    return False

@@ -3,8 +3,9 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from personalize.declare import NO_DEFAULT
 from personalize.errors import BadParameter
@@ -27,8 +28,7 @@ MAX_TOLD_MS = 999_999_999
 _WHOLE = re.compile(rf"[0-9]{{1,{len(str(MAX_TOLD_MS))}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """What one request asks: about whom, with which parameters, and for how many seconds it waits, if it says so."""
 
     visitor: Visitor

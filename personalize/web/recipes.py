@@ -1,8 +1,8 @@
 """Answering one recipe."""
 
 import time
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
@@ -26,8 +26,7 @@ ASKED = "asked"
 PREFIX, ROUTE = "/api/", "/api/{recipe}"
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(Struct, frozen=True):
     """An answer to anybody: what it was given, to whom, its headers but for those of each answer, and its body."""
 
     given: Given

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,8 +29,7 @@ WHOLE = "whole"
 """Under which an answer is left in a request's state before it is known whether its caller has it already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """How long a browser may keep an answer at most, in seconds, and whether its caller is told where it came from.
 
     That is for our own servers only: it tells whether a visitor was here before.

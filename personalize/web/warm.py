@@ -4,10 +4,12 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import count
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from personalize.engine import Outcome
 from personalize.ports import Basis
@@ -28,6 +30,8 @@ ANSWER_BYTES = 900
 _OWN = frozenset({b"cache-control", b"x-request-id"})
 """Headers that differ from one answer to the next."""
 
+_OF_A_BODY = frozenset(one.encode("latin-1") for one in responses.OF_A_BODY)
+
 Asked: TypeAlias = tuple[str, bytes, bytes | None]
 """A path, a query string, and the origin if its pages may read answers: all others are told the same."""
 
@@ -36,8 +40,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 _OK, _NOT_MODIFIED = HTTPStatus.OK.value, HTTPStatus.NOT_MODIFIED.value
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """What a handler tells of an answer that may be sent again.
 
     `label` is what its time is counted under: the recipe, or that it was a page; `route` the template of its path.
@@ -48,27 +51,56 @@ class Given:
     outcomes: Sequence[Outcome]
 
 
-@dataclass(frozen=True, slots=True)
 class Head:
-    """How an answer begins but for what differs each time, and that as HTTP/1.1 writes it: made once, sent often."""
+    """How an answer begins, but for what differs each time.
 
-    status: int
-    headers: Headers
-    lines: bytes
+    Args:
+        status: its status.
+        headers: those that are the same each time.
+    """
+
+    __slots__ = ("_lines", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        self.status = status
+        self.headers = headers
+        self._lines: bytes | None = None
+
+    @property
+    def lines(self) -> bytes:
+        """The same as HTTP/1.1 writes it: made once, and sent often."""
+        if self._lines is None:
+            phrase = HTTPStatus(self.status).phrase.encode()
+            self._lines = b"".join(
+                [b"HTTP/1.1 %d %s\r\n" % (self.status, phrase), *[b"%s: %s\r\n" % one for one in self.headers]]
+            )
+        return self._lines
 
 
-@dataclass(slots=True, eq=False)
 class Sent:
     """What was sent but for what differs each time, shared by `users` answers: whoever is told the same.
 
-    `told` is its validator and the origin, `known` the head for whoever has it already.
+    Args:
+        told: its validator and the origin.
+        headers: those that are the same each time, and perhaps others.
+        body: what was sent.
     """
 
-    told: tuple[bytes, bytes | None]
-    head: Head
-    known: Head
-    body: bytes
-    users: int = 0
+    __slots__ = ("_known", "body", "head", "told", "users")
+
+    def __init__(self, told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> None:
+        self.told = told
+        self.head = Head(_OK, [one for one in headers if one[0] not in _OWN])
+        self.body = body
+        self.users = 0
+        self._known: Head | None = None
+
+    @property
+    def known(self) -> Head:
+        """The head for whoever has it already."""
+        if self._known is None:
+            self._known = Head(_NOT_MODIFIED, [one for one in self.head.headers if one[0] not in _OF_A_BODY])
+        return self._known
 
     @property
     def size(self) -> int:
@@ -83,8 +115,7 @@ class Sent:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer that is there already: its head, the headers that are its own, and its body."""
 
     head: Head
@@ -92,8 +123,7 @@ class Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Warm:
+class Warm(Struct, frozen=True):
     """An answer that may be sent again while all that it rests on holds, `until` a time of the monotonic clock."""
 
     sent: Sent
@@ -148,9 +178,11 @@ class WarmAnswers:
 
     def keep(self, asked: Asked, given: Given, answered: Answered | None, headers: Headers, body: bytes) -> Warm | None:
         """Remember what was sent, if it has a validator and all that it rests on holds."""
-        etag = dict(headers).get(b"etag")
         bases = tuple(one.basis for one in given.outcomes if one.basis is not None)
-        if etag is None or len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
+        if len(bases) < len(given.outcomes) or not all(basis.holds() for basis in bases):
+            return None
+        etag = dict(headers).get(b"etag")
+        if etag is None:
             return None
         if asked in self._answers:
             self._drop(asked)
@@ -165,7 +197,7 @@ class WarmAnswers:
     def first(self, asked: Asked, given: Given, answered: Answered, headers: Headers, body: bytes) -> Warm:
         """Return an answer as it is given for the first time: what was looked up for it is in the metrics already."""
         kept = self.keep(asked, given, answered, headers, body)
-        sent = kept.sent if kept else _sent((dict(headers)[b"etag"], asked[2]), headers, body)
+        sent = kept.sent if kept else Sent((dict(headers)[b"etag"], asked[2]), headers, body)
         tally = self.tallies.of(given.label, given.route, given.outcomes, looked_up=True)
         return Warm(sent, (), _until(given), tally, self._line(given, answered))
 
@@ -206,14 +238,15 @@ class WarmAnswers:
 
     def _line(self, given: Given, answered: Answered | None) -> Line | None:
         """Return what will be logged of an answer, if anything may be."""
-        line = self._access_log.line("GET", given.route, HTTPStatus.OK, answered, None)
-        return line if self._access_log.looks_at_sound or not line.sound else None
+        if not self._access_log.looks_at_sound and all(one.provenance == "fresh" for one in given.outcomes):
+            return None
+        return self._access_log.line("GET", given.route, HTTPStatus.OK, answered, None)
 
     def _shared(self, told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
         """Return what is sent to all who are told the same, as its validator says."""
         sent = self._sent.get(told)
         if sent is None:
-            sent = self._sent[told] = _sent(told, headers, body)
+            sent = self._sent[told] = Sent(told, headers, body)
             self._bytes += sent.size
         sent.users += 1
         return sent
@@ -230,17 +263,6 @@ class WarmAnswers:
 def _until(given: Given) -> float:
     """Return until when an answer is fresh, of the monotonic clock."""
     return time.monotonic() + min(one.fresh_for for one in given.outcomes)
-
-
-def _sent(told: tuple[bytes, bytes | None], headers: Headers, body: bytes) -> Sent:
-    alike = [one for one in headers if one[0] not in _OWN]
-    known = [one for one in alike if one[0].decode("latin-1") not in responses.OF_A_BODY]
-    return Sent(told, _head(_OK, alike), _head(_NOT_MODIFIED, known), body)
-
-
-def _head(status: int, headers: Headers) -> Head:
-    lines = b"".join(b"%s: %s\r\n" % one for one in headers)
-    return Head(status, headers, b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), lines))
 
 
 def _size(asked: Asked) -> int:

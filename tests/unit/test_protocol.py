@@ -75,9 +75,7 @@ class App:
 class Prompt(App):
     """An application that knows one answer beforehand, and gives it if it is asked in a task, too."""
 
-    KNOWN = Reply(
-        Head(200, [(b"content-length", b"2")], b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"), [(b"own", b"1")], b"{}"
-    )
+    KNOWN = Reply(Head(200, [(b"content-length", b"2")]), [(b"own", b"1")], b"{}")
 
     def at_once(self, scope: Scope) -> Reply | None:
         return self.KNOWN if scope["path"] == "/known" else None

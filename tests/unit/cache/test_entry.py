@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.cache import entry
-from personalize.cache.entry import Ages, Judgement, UnreadableEntry, judge
+from personalize.cache.entry import Ages, UnreadableEntry, judge
 from personalize.model import (
     AnySection,
     Event,
@@ -53,7 +53,7 @@ AGES = Ages(revalidate=600, stale=86_400, negative=30, jitter=0)
 def test_a_section_grows_old(age: float, standing: Standing, fresh_for: float) -> None:
     """Fresh, then served while it is read again, then only better than nothing, then gone."""
     judged = judge(traits("plan"), PLAN, FETCHED + age, AGES)
-    assert judged == Judgement(standing, fresh_for)
+    assert (judged.standing, judged.fresh_for) == (standing, fresh_for)
     assert judged.age == (0 if standing == "gone" else age)
 
 
@@ -73,7 +73,7 @@ def test_a_profile_that_does_not_exist_is_believed_for_less(
     """For the negative time to live, unless the recipe's own is shorter still; then it is asked again first."""
     ages = Ages(revalidate=600, stale=86_400, negative=negative, jitter=0)
     judged = judge(NOTHING, TraitsSpec(("plan",), ttl), FETCHED + age, ages)
-    assert judged == Judgement(standing, fresh_for)
+    assert (judged.standing, judged.fresh_for) == (standing, fresh_for)
 
 
 @pytest.mark.parametrize("content", [{}, {"plan": None}])

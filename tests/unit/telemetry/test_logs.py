@@ -129,6 +129,7 @@ def test_an_event_says_what_happened(event: Callable[[], None], said: dict[str, 
     "event",
     [
         lambda error: logs.answer_failed("/api/recommended-posts", error),
+        logs.lane_failed,
         lambda error: logs.recipe_failed("recommended-posts", "r.py:3", "raised", error),
         lambda error: logs.profile_read_broke("traits", error),
         logs.webhook_broke,

@@ -2,12 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from msgspec import Raw
 from prometheus_client import CollectorRegistry
+from starlette.types import Scope
+from structlog.testing import capture_logs
 
 from personalize.app import create_app
 from personalize.engine import Outcome
@@ -19,6 +22,7 @@ from personalize.testing.services import client_of
 from personalize.trust.origins import Origins
 from personalize.web.access_log import AccessLog
 from personalize.web.lane import ShortLane
+from personalize.web.recipes import Plain, RecipeAnswers
 from personalize.web.tallies import Tallies
 from personalize.web.warm import ANSWER_BYTES, GIVEN, Given, WarmAnswers
 from tests.connections import until
@@ -27,6 +31,14 @@ from tests.doubles import ORIGIN, settings_of
 pytestmark = pytest.mark.counts_requests
 
 ADA = "/api/recommended-posts?user_id=ada"
+BROKEN = """
+from personalize import recipe
+
+@recipe("broken", access="public")
+def broken() -> str:
+    \'\'\'Break.\'\'\'
+    raise LookupError
+"""
 JSON_TYPE, ETAG = (b"content-type", b"application/json"), (b"etag", b'W/"1"')
 
 
@@ -71,11 +83,11 @@ class Whole:
 class Lane:
     """The lane before an application of a test, and the metrics that it counts in."""
 
-    def __init__(self, whole: Whole, **bounds: int) -> None:
+    def __init__(self, whole: Whole, recipes: RecipeAnswers | None = None, **bounds: int) -> None:
         self.whole = whole
         self.metrics = Metrics(CollectorRegistry())
         self.answers = WarmAnswers(Tallies(self.metrics), AccessLog(0.0, Pseudonyms(b"k")), browser_ttl=60, **bounds)
-        self._transport = httpx.ASGITransport(ShortLane(whole, self.answers, Origins([ORIGIN])))
+        self._transport = httpx.ASGITransport(ShortLane(whole, self.answers, Origins([ORIGIN]), recipes))
 
     async def ask(self, path: str = ADA, method: str = "GET", **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=self._transport, base_url="http://service.test", headers={}) as client:
@@ -309,6 +321,34 @@ async def _looked_up(client: httpx.AsyncClient) -> int:
     return sum(
         int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("personalize_memo_reads_total{")
     )
+
+
+async def test_a_recipe_that_failed_in_the_lane_is_not_asked_again(tmp_path: Path) -> None:
+    """The whole way tells what became of it; with a slow one each page would wait twice."""
+    (tmp_path / "own.py").write_text(BROKEN)
+    app = create_app(settings_of(RECIPES=str(tmp_path / "own.py")), transport=RecordingProfileApi({}).transport)
+    async with client_of(app) as client:
+        answer = await client.get("/api/broken?user_id=ada")
+        assert (answer.status_code, answer.json()["code"]) == (500, "recipe_failed")
+        counted = (await client.get("/metrics")).text
+    assert 'personalize_recipe_failures_total{reason="raised",recipe="broken"} 1.0' in counted
+    assert 'personalize_requests_total{outcome="error",recipe="broken"} 1.0' in counted
+
+
+async def test_a_defect_of_the_lane_costs_nobody_an_answer() -> None:
+    """The whole way is gone instead, and the log tells where it was, without what it said."""
+
+    class Defective(RecipeAnswers):
+        def __init__(self) -> None: ...
+
+        async def plainly(self, scope: Scope) -> Plain | None:
+            raise LookupError(scope["query_string"])
+
+    lane = Lane(Whole(), Defective())
+    with capture_logs() as events:
+        assert (await lane.ask()).content == b"1"
+    [event] = [one for one in events if one["event"] == "lane_failed"]
+    assert (event["error"], "ada" in str(event), lane.whole.asked) == ("LookupError", False, 1)
 
 
 @pytest.mark.parametrize("markup", ["text/html", "TEXT/HTML", "text/Html, */*"])
