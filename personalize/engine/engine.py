@@ -231,6 +231,8 @@ def _items(provider: ItemProvider) -> tuple[int, object]:
 
 def _narrowed(snapshot: Snapshot, recipe: AnyRecipe) -> Snapshot:
     """Return the part of a page's snapshot that one recipe reads: another recipe's failure is not its own."""
+    if recipe.sections and recipe.sections.issuperset((*snapshot.sections, *snapshot.failed, *snapshot.readings)):
+        return snapshot
     sections = {name: section for name, section in snapshot.sections.items() if name in recipe.sections}
     readings = {name: reading for name, reading in snapshot.readings.items() if name in recipe.sections}
     fresh_for = snapshot.fresh_for if recipe.sections else float("inf")

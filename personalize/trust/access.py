@@ -106,8 +106,8 @@ def shown(visitor: Visitor, caller: Caller) -> bool:
 
     A good token says nothing about ids of others beside it, and those that anybody may ask about need none.
     """
-    if caller.server is not None:
-        return True
+    if caller.server is not None or caller.proven is None:
+        return caller.server is not None
     ids = visitor.external_ids("users")
     return caller.proven in ids and all(_is_theirs(one, caller) for one in ids)
 
