@@ -64,6 +64,11 @@ COUNTED = ("personalize_cache_reads", "personalize_memo_reads", "personalize_sec
 """Metrics that rise with whatever is read about anybody."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Measure no coverage here: what is asked in thousands of ways took three times as long, and is run elsewhere."""
+    item.add_marker("no_cover")
+
+
 @dataclass(frozen=True)
 class House:
     """The service, how it is asked, and what it asks."""
