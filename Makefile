@@ -40,7 +40,7 @@ bench: .venv/dev.stamp ## Measure the service beside its limit and its alternati
 lock: .venv/dev.stamp ## Renew deploy/*requirements.txt, by which the image is made: versions and their hashes
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--quiet --output-file deploy/requirements.txt
-	@echo 'hatchling>=1.27' | $(BIN)/uv pip compile - --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	@printf 'hatchling>=1.27\nuv>=0.8\n' | $(BIN)/uv pip compile - --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--quiet --output-file deploy/build-requirements.txt
 
 snippet: tests/browser/node_modules ## Make personalize.js, which browsers get, of snippet.js (with npm)

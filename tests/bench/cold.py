@@ -36,8 +36,8 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
         yield Row(f"cold, {A_SECOND} visitors/s, p{place}", "the upstream itself, 20 ms", *seen, "<=", bound, aim)
 
 
-def _pair(ours: str, upstream: str, turn: int, seconds: int) -> tuple[list[float], list[float]]:
-    ids = [f"{turn:08x}-{number:04x}-4000-8000-000000000000" for number in range(A_SECOND * seconds)]
+def _pair(ours: str, upstream: str, turn: int, seconds: float) -> tuple[list[float], list[float]]:
+    ids = [f"{turn:08x}-{number:04x}-4000-8000-000000000000" for number in range(int(A_SECOND * seconds))]
     told = "/v1/spaces/bench/collections/users/profiles/anonymous_id:%s/traits?limit=200"
     return tuple(
         asyncio.run(_crowd(url, [path % one for one in ids]))

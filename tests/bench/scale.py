@@ -20,9 +20,9 @@ class Scale:
 
     visitors: int = 10_000
     few: int = 500
-    seconds: int = 5
-    brief: int = 2
-    warm_up: int = 25
+    seconds: float = 5
+    brief: float = 2
+    warm_up: float = 25
     rounds: int = 3
     visits: int = 3_000
     calls: int = 5_000
@@ -32,16 +32,16 @@ class Scale:
 
 
 QUICK = Scale(
-    visitors=50,
+    visitors=10,
     few=5,
-    seconds=1,
-    warm_up=1,
+    seconds=0.5,
+    warm_up=0.5,
     rounds=1,
     visits=30,
     calls=100,
     crowds=(10, 50),
     posts=(10, 20),
-    brief=1,
+    brief=0.5,
     trial=True,
 )
 """That everything runs, and no more."""

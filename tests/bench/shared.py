@@ -34,7 +34,8 @@ def rows(folder: Path, scale: Scale) -> Iterator[Row]:
                 return wrk.once(url, PATHS[0], visitors=known, seconds=scale.brief, trial=scale.trial).a_second
 
         with servers.service(upstream, posts, named) as url:
-            warmed = wrk.once(url, PATHS[0], visitors=MANY, seconds=scale.warm_up, connections=WARMING_CONNECTIONS)
+            many = {"visitors": MANY, "connections": WARMING_CONNECTIONS}
+            warmed = wrk.once(url, PATHS[0], **many, seconds=max(scale.warm_up, 1), trial=scale.trial)
             known = warmed.answers - WARMING_CONNECTIONS
             _keep(redis, httpx.get(f"{url}{PATHS[0]}{SOMEBODY}", trust_env=False).content, known)
         seen = compared(ours, theirs, scale.rounds)

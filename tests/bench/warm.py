@@ -64,10 +64,10 @@ def page(folder: Path, scale: Scale) -> Iterator[Row]:
     yield Row(what, "five requests", seen.ours, seen.theirs, " ms", "theirs / ours", 1 / seen.ratio, ">=", 2.0, 3.0)
 
 
-def _rate(url: str, visitors: int, seconds: int) -> float:
+def _rate(url: str, visitors: int, seconds: float) -> float:
     return wrk.load(url, PATHS, visitors=visitors, seconds=seconds)
 
 
-def _milliseconds(url: str, paths: tuple[str, ...], requests: int, *, visitors: int, seconds: int) -> float:
+def _milliseconds(url: str, paths: tuple[str, ...], requests: int, *, visitors: int, seconds: float) -> float:
     """Return what so many requests take, one after another."""
     return 1000 * requests / wrk.load(url, paths, visitors=visitors, seconds=seconds, connections=1)

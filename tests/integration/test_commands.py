@@ -1,6 +1,7 @@
 """What commands say to somebody who starts them, and how they end."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,13 @@ import pytest
 
 from tests.processes import personalize, running, wait_for_urls, wait_until
 from tests.sites import against
+
+
+@pytest.fixture(scope="module")
+def sandbox_url() -> Iterator[str]:
+    """Return the URL of a sandbox for all commands: what they do changes nothing there."""
+    with personalize("sandbox", "--port", "0") as run:
+        yield wait_for_urls(run, 1)[0]
 
 
 def finished(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:

@@ -1,14 +1,22 @@
 """The contract suite, pointed at a space by its two variables."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import free_port
-from tests.processes import PYTHON, running
+from tests.processes import PYTHON, personalize, running, wait_for_urls
 
 CANARY = "canary-of-a-token"
+
+
+@pytest.fixture(scope="module")
+def sandbox_url() -> Iterator[str]:
+    """Return the URL of a sandbox that all suites ask: they change nothing there."""
+    with personalize("sandbox", "--port", "0") as run:
+        yield wait_for_urls(run, 1)[0]
 
 
 def asked(space: str, profile: str, *options: str) -> tuple[int, str]:
@@ -29,7 +37,7 @@ def test_a_space_may_lack_what_a_case_needs(sandbox_url: str) -> None:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("options", [("--tb=long",), ("--tb=long", "--showlocals"), ("--tb=short", "-vv")])
+@pytest.mark.parametrize("options", [("--tb=long", "--showlocals"), ("--tb=short", "-vv")])
 def test_a_failing_case_does_not_show_the_token(options: tuple[str, ...], sandbox_url: str) -> None:
     """Whether the space refuses it or is not there at all."""
     for url, word in ((sandbox_url, "401"), (f"http://127.0.0.1:{free_port()}", "ConnectError")):

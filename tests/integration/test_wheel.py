@@ -22,6 +22,12 @@ def build(folder: Path, source: Path = ROOT) -> Path:
     return wheel
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of the service."""
+    return build(tmp_path_factory.mktemp("dist"))
+
+
 def install(folder: Path, *wheels: Path) -> Path:
     """Return the Python of a new environment that has the wheels, and finds what they depend on in this one."""
     venv.create(folder, with_pip=False, symlinks=True)
@@ -39,9 +45,9 @@ def install(folder: Path, *wheels: Path) -> Path:
 
 
 @pytest.mark.timeout(180)
-def test_an_installed_wheel_serves_the_shipped_recipes(client: httpx.Client, tmp_path: Path) -> None:
+def test_an_installed_wheel_serves_the_shipped_recipes(client: httpx.Client, wheel: Path, tmp_path: Path) -> None:
     """Built, installed into an environment of its own and run from another folder, it answers."""
-    python = install(tmp_path / "venv", build(tmp_path / "dist"))
+    python = install(tmp_path / "venv", wheel)
     where = subprocess.run(
         [python, "-c", "import personalize; print(personalize.__file__)"],
         cwd=tmp_path,
@@ -84,13 +90,13 @@ def tea_time() -> str:
 """
 
 
-def test_recipes_of_another_distribution_are_found(client: httpx.Client, tmp_path: Path) -> None:
+def test_recipes_of_another_distribution_are_found(client: httpx.Client, wheel: Path, tmp_path: Path) -> None:
     """Built and installed beside the service, it is served through its entry point; no setting names it."""
     project = tmp_path / "project"
     (project / "tea_recipes").mkdir(parents=True)
     (project / "pyproject.toml").write_text(PROJECT)
     (project / "tea_recipes" / "__init__.py").write_text(RECIPE)
-    python = install(tmp_path / "venv", build(tmp_path / "dist"), build(tmp_path / "tea", project))
+    python = install(tmp_path / "venv", wheel, build(tmp_path / "tea", project))
     command = [str(python), "-m", "personalize", "serve", "--sandbox", "--port", "0", "--sandbox-port", "0"]
     with running(command, folder=tmp_path) as run:
         service, _ = wait_for_urls(run, 2)

@@ -98,10 +98,7 @@ def test_gauges_that_nobody_reads_are_shown_by_every_worker(count: str) -> None:
 def test_a_new_service_counts_from_zero(tmp_path: Path) -> None:
     """What an earlier service left in the directory of temporary files is none of its own."""
     for _ in range(2):
-        with serving(
-            "--workers",
-            "2",
-        ) as (_, url):
+        with serving("--workers", "2") as (_, url):
             assert value(url, "personalize_requests_total") == 0
             get(url + ASK)
             assert value(url, "personalize_requests_total") == 1

@@ -106,4 +106,7 @@ def _running(configuration: str, folder: Path, **named: str) -> Iterator[str]:
         process = subprocess.Popen([program, "-c", str(file), "-e", str(folder / "error.log")], stdout=log, stderr=log)
     with ended(process):
         wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()  # a signal to end that comes just before it waits would not be heard until somebody asks
