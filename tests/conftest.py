@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes of tests would comp
 
 COVERAGE = os.environ.get("COVERAGE_PROCESS_CONFIG", "")
 MEASURED = {"unit", "recipes"}
-"""Tests whose processes measure coverage, too. It makes a service half as fast, and what others run is run here."""
+"""Tests that measure coverage, with their processes. A service is half as fast with it; what others run is run here."""
 
 FIRST_PORT, PORTS, WORKERS = 12_000, 1_000, 20
 """The first port that tests use, how many each process has, and how many processes that is enough for."""
@@ -88,19 +88,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let processes that a test begins measure coverage, or not."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    os.environ["COVERAGE_PROCESS_CONFIG"] = COVERAGE if folder in MEASURED else ""
+    os.environ["COVERAGE_PROCESS_CONFIG"] = COVERAGE if _folder(item) in MEASURED else ""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Let a test that would take three times as long measure no coverage.
+    """Let tests outside of those folders measure no coverage: some would take three times as long.
 
     pytest-cov's own `no_cover` pauses one of two measurements where tests run beside each other: the other began with
     the process.
     """
-    unmeasured = item.get_closest_marker("unmeasured") is not None
-    measuring = sys.gettrace() if unmeasured and item.config.pluginmanager.hasplugin("_cov") else None
+    paused = _folder(item) not in MEASURED and item.config.pluginmanager.hasplugin("_cov")
+    measuring = sys.gettrace() if paused else None
     if measuring is None:
         return (yield)
     sys.settrace(None)
@@ -108,6 +107,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         sys.settrace(measuring)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(autouse=True)

@@ -150,7 +150,6 @@ members = st.dictionaries(
 )
 
 
-@pytest.mark.unmeasured  # nothing of the service runs here, and inventing bodies took five times as long
 @given(batch=st.lists(members | json_values, max_size=4), noise=st.binary(max_size=60), whole=st.booleans())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_breaks_the_webhook(

@@ -64,11 +64,6 @@ COUNTED = ("personalize_cache_reads", "personalize_memo_reads", "personalize_sec
 """Metrics that rise with whatever is read about anybody."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Measure no coverage here: what is asked in thousands of ways is run elsewhere, too."""
-    item.add_marker("unmeasured")
-
-
 @dataclass(frozen=True)
 class House:
     """The service, how it is asked, and what it asks."""
