@@ -15,8 +15,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from personalize import sandbox
-from personalize.app.parts import Parts, assemble, load_recipes
+from personalize.app.ids import id_rules
+from personalize.app.parts import Parts, assemble
 from personalize.app.profiles import pseudonyms_of
+from personalize.app.recipes import load_recipes
 from personalize.cache.inbox import Inbox
 from personalize.destination.exposures import Exposures, exposures_to
 from personalize.destination.mappings import REGIONS
@@ -31,7 +33,6 @@ from personalize.telemetry.pulse import Pulse
 from personalize.trust.access import Callers
 from personalize.trust.addresses import Proxies
 from personalize.trust.identity import IdentityTokens
-from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
@@ -149,11 +150,6 @@ def create_app(
 def create_metrics_app(shown: Exposition) -> Application:
     """Return what shows the metrics alone, for a port of their own."""
     return Starlette(routes=[Route("/metrics", Numbers(shown).metrics, methods=["GET"])])
-
-
-def id_rules(settings: Settings) -> IdRules:
-    """Return which external ids the settings accept."""
-    return IdRules(frozenset(settings.id_types), pii=settings.pii_ids, lowercase=settings.lowercase_external_ids)
 
 
 def _clients(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Clients:

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from personalize import cli
-from personalize.cli import serving
+from personalize import cli, listening
+from personalize.cli import demonstration, serving
 from personalize.declare import Access, recipe
 from personalize.errors import SettingsError
 from personalize.model import Collection
@@ -308,7 +308,7 @@ def test_check_config_makes_the_service(tmp_path: Path) -> None:
 def test_a_url_can_be_opened(host: str, url: str) -> None:
     """An address that stands for all of them is shown as the loopback's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert serving._url(host, listener) == f"{url}:{listener.getsockname()[1]}"
+        assert listening.url(host, listener) == f"{url}:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.usefixtures("environ")
 def test_the_sandbox_needs_no_settings() -> None:
     """What a demonstration needs is set; the demo's pages may ask under both names of this machine."""
-    loaded = serving.sandbox_settings(SANDBOX)
+    loaded = demonstration.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, (f"{SANDBOX}/blog/feed.xml",))
     assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (300.0, 0.0, "console")
@@ -341,7 +341,7 @@ def test_the_sandbox_takes_the_settings_that_are_there(environ: pytest.MonkeyPat
         IDENTITY_KEYS=f"web:{SECRET}",
     ).items():
         environ.setenv(name, value)
-    loaded = serving.sandbox_settings(SANDBOX)
+    loaded = demonstration.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert loaded.profile_api_url == SANDBOX
     assert loaded.cache_ttl == 2.0
@@ -353,4 +353,4 @@ def test_wrong_settings_stop_the_sandbox_too(environ: pytest.MonkeyPatch) -> Non
     """A mistake in what counts is told there as everywhere."""
     environ.setenv("PERSONALIZE_DEADLINE", "1")
     with pytest.raises(SettingsError, match="PERSONALIZE_DEADLINE"):
-        serving.sandbox_settings(SANDBOX)
+        demonstration.sandbox_settings(SANDBOX)

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 from prometheus_client import CollectorRegistry
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.engine import Outcome
 from personalize.model import Reading
 from personalize.telemetry.metrics import Metrics
