@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -20,8 +20,6 @@ from personalize.app.parts import Parts, assemble
 from personalize.app.profiles import pseudonyms_of
 from personalize.app.recipes import load_recipes
 from personalize.cache.inbox import Inbox
-from personalize.destination.exposures import Exposures, exposures_to
-from personalize.destination.mappings import REGIONS
 from personalize.errors import ConfigurationError, PersonalizeError
 from personalize.profile_api.client import Transport
 from personalize.registry import Registry
@@ -55,6 +53,9 @@ from personalize.web.tallies import Tallies
 from personalize.web.vitals import Vitals
 from personalize.web.warm import WarmAnswers
 from personalize.web.webhook import Webhook
+
+if TYPE_CHECKING:
+    from personalize.destination.exposures import Exposures
 
 Application: TypeAlias = Starlette
 """What the service is to those who run it."""
@@ -183,21 +184,13 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
     )
 
 
-def _exposures(settings: Settings, metrics: Metrics) -> Exposures | None:
+def _exposures(settings: Settings, metrics: Metrics) -> "Exposures | None":
     """Return what tells Segment of recommendations, where that is wished for."""
     if not settings.exposures:
         return None
-    if settings.write_key is None:
-        raise ConfigurationError(
-            "PERSONALIZE_EXPOSURES: what visitors were recommended is written to the Profile space: set "
-            "PERSONALIZE_WRITE_KEY, the write key of its source."
-        )
-    url = (
-        f"{settings.tracking_api_url}/v1"
-        if settings.tracking_api_url
-        else REGIONS["europe" if settings.region == "eu" else "north_america"]
-    )
-    return exposures_to(url, settings.write_key.get_secret_value(), metrics)
+    from personalize.app import exposing  # noqa: PLC0415 -- the destination's modules, for those alone who write back
+
+    return exposing.exposures(settings, metrics)
 
 
 def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts) -> Console | None:
@@ -218,7 +211,7 @@ def _lifespan(
     recipes: Registry,
     warm: WarmAnswers,
     webhook: Webhook | None,
-    exposures: Exposures | None,
+    exposures: "Exposures | None",
     pulse: Pulse,
 ) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""

@@ -3,6 +3,9 @@
 A command imports its work when it runs, so that nobody waits for what only other commands need.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +45,8 @@ def serve(
     """
     if reload and workers > 1:
         raise typer.BadParameter("--reload is for one worker: leave out --workers, or --reload where nobody edits.")
-    from personalize.cli import serving
+    with _loading():
+        from personalize.cli import serving
 
     if with_sandbox:
         serving.serve_with_sandbox(host, port, sandbox_port, workers, reload=reload)
@@ -251,3 +255,13 @@ def sync_run(
 def _asked_instead(url: str | None, *, with_sandbox: bool) -> str | None:
     """Return where the sandbox is that is asked instead of Segment, if one is."""
     return url or (DEFAULT_URL if with_sandbox else None)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Collect no garbage meanwhile: what is imported stays, and Python would look through it again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -36,16 +36,21 @@ def sandbox_settings(url: str) -> Settings:
             PREFIX + "PRIVATE_FEEDS": "true",  # it is on loopback
             PREFIX + "REVALIDATE_TTL": "1s",
         },
-        forced={
-            PREFIX + "ACCESS_TOKEN": sandbox.ACCESS_TOKEN,
-            PREFIX + "PROFILE_API_URL": url,
-            PREFIX + "SPACE_ID": sandbox.SPACE,
-        },
+        forced=in_segments_place(url),
     )
     if "shipped" in loaded.recipes and not loaded.overrides:
         loaded = loaded.model_copy(update={"overrides": EVENTS_AT_ONCE})
     demo = (url, url.replace("127.0.0.1", "localhost"))
     return loaded.model_copy(update={"allowed_origins": (*loaded.allowed_origins, *demo)})
+
+
+def in_segments_place(url: str) -> dict[str, str]:
+    """Return the settings by which the sandbox is asked, and nobody else."""
+    return {
+        PREFIX + "ACCESS_TOKEN": sandbox.ACCESS_TOKEN,
+        PREFIX + "PROFILE_API_URL": url,
+        PREFIX + "SPACE_ID": sandbox.SPACE,
+    }
 
 
 def login(loaded: Settings) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from personalize import settings
 from personalize.app.ids import id_rules
 from personalize.app.profiles import access_token, profile_client
 from personalize.cli import showing, terminal
-from personalize.cli.demonstration import sandbox_settings
+from personalize.cli.demonstration import in_segments_place
 from personalize.cli.look import Look
 from personalize.errors import BadParameter, ProfileApiError, ProfileNotFound
 from personalize.model import Collection, ExternalId
@@ -38,7 +38,7 @@ def inspect(
         links: also what it is linked to.
         as_json: prints JSON.
     """
-    loaded = sandbox_settings(sandbox_url) if sandbox_url else settings.load()
+    loaded = settings.load(forced=in_segments_place(sandbox_url) if sandbox_url else None)
     try:
         who = _asked(external_id, id_rules(loaded))
         look = Look(profile_client(loaded, access_token(loaded), Metrics(CollectorRegistry())), collection, who)

@@ -1,7 +1,7 @@
 """`personalize sync init`, `check` and `run`: rows into profiles."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -68,14 +68,18 @@ def run(
 ) -> None:
     """Send what is new or changed, and report what became of it; the exit status says the same."""
     destination, loaded, console = mappings.read(file), without_space(), Console(stderr=True)
-    way = _shown_way(destination) if dry_run else None
     state_path = None if dry_run else state or file.with_suffix(".state")
     rejects_path = None if dry_run else rejects or file.with_suffix(".rejects.jsonl")
     limit = limit or (SHOWN if dry_run else None)
     stopped: SyncError | None = None
     refused = Rejects(None)
-    with httpx.Client() as client, _progress(console) as progress:
-        way = way or _real_way(destination, loaded, client, rate, progress.say, with_sandbox=with_sandbox)
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress(console))
+        if dry_run:
+            way = _shown_way(destination)
+        else:
+            client = stack.enter_context(httpx.Client())
+            way = _real_way(destination, loaded, client, rate, progress.say, with_sandbox=with_sandbox)
         try:
             # The state first: while another run has it, the file of rejects is that run's.
             with opened(state_path) as known, writing(rejects_path) as refused:
