@@ -76,6 +76,36 @@ def test_help_names_what_there_is(arguments: list[str], words: list[str]) -> Non
     assert [word for word in words if word not in done.stdout] == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "ends", "without"),
+    [
+        (["--help"], 0, {"pydantic", "httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt", "structlog"}),
+        (["recipes", "new", "Bad"], 2, {"httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["recipes", "list"], 0, {"httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["sync", "check", "nowhere.toml"], 2, {"aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["token", "user_id:ada", "--sandbox"], 0, {"httpx", "aiohttp", "starlette", "uvicorn", "redis"}),
+        (["sandbox", "--port", "1", "--host", "192.0.2.1"], 2, {"aiohttp", "redis", "jwt", "personalize.settings"}),
+        (["check-config"], 0, {"httpcore", "redis", "sqlalchemy", "personalize.sandbox.app"}),
+    ],
+)
+def test_a_command_imports_its_own_work_alone(arguments: list[str], ends: int, without: set[str]) -> None:
+    """Nobody waits for libraries that only other commands need, or other settings."""
+    probe = (
+        f"import runpy, sys\nsys.argv = {['personalize', *arguments]}\n"
+        "try:\n    runpy.run_module('personalize', run_name='__main__')\n"
+        f"finally:\n    print(*{without} & sys.modules.keys(), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [PYTHON, "-c", probe],
+        env={**without_settings(), "PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (ends, "")
+
+
 def test_the_version_is_told() -> None:
     """For a report of what went wrong."""
     assert invoked("--version").output == f"personalize {version('personalize')}\n"
