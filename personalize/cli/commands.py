@@ -259,9 +259,10 @@ def _asked_instead(url: str | None, *, with_sandbox: bool) -> str | None:
 
 @contextmanager
 def _loading() -> Iterator[None]:
-    """Collect no garbage meanwhile: what is imported stays, and Python would look through it again and again."""
+    """Collect no garbage meanwhile, and none of what came: it stays, and Python would go through it again and again."""
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()
