@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from watchfiles import awatch
 from watchfiles.main import FileChange
 
-from personalize.app import Application
+from personalize.app.application import Application
 from personalize.errors import ConfigurationError
 from personalize.telemetry import logs
 from personalize.web.warm import Reply

@@ -1,28 +1,25 @@
-"""Serving: sockets, workers and signals around uvicorn."""
+"""Serving: the service of a deployment in one process or several, and what reaches it as signals."""
 
-import asyncio
-import errno
 import gc
-import math
 import resource
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias, cast
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 
-from personalize import supervision
-from personalize.app import Application, create_app, create_metrics_app, load_recipes
-from personalize.draining import DrainingServer, QuietServer
+from personalize import listening, supervision
+from personalize.app.application import Application, create_app, create_metrics_app
+from personalize.app.recipes import load_recipes
+from personalize.draining import DrainingServer
 from personalize.errors import ConfigurationError
-from personalize.protocol import NOBODY, USUAL, BoundedProtocol, Bounds
+from personalize.listening import Protocol, config
+from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of, modules_of
 from personalize.reloading import Reloading, edits, hangups
 from personalize.settings import Settings, renewed
@@ -30,48 +27,12 @@ from personalize.telemetry import exposition, libraries, logs, tracing
 from personalize.telemetry.metrics import Metrics
 from personalize.trust.origins import Origins
 
-ASGIApp: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
-
-BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 75
-"""Longer than the 60 s of common balancers, so that it is never we who close a connection about to be used."""
-
 FILES_BESIDE = 300
 """Files that a process may open beside its callers' connections: those to Segment and Redis, feeds, its own."""
 
 GARBAGE = (10_000, 20, 20)
 """How much is made before it is looked through for garbage, of the three ages of it: an answer makes some two hundred
 objects, none of which refer to each other, and by Python's own 700 every third answer would pay for a look."""
-
-DRAIN_SECONDS = 20
-"""What a process is given when it is told to stop, for saying so and for the requests that are under way."""
-
-
-def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Return a listening socket: connections made from now on wait until the service is up.
-
-    Args:
-        host: a name or an address, IPv6 without brackets.
-        port: 0 takes one that is free.
-        option: what the caller could have said instead, for the message.
-
-    Raises:
-        ConfigurationError: the address is taken, not ours, or not allowed.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        advice = f" Choose another with {option}." if error.errno in {errno.EADDRINUSE, errno.EACCES} else ""
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        reason = f"cannot listen on {where}: {error.strerror or error}"
-        raise ConfigurationError(f"Personalize {reason}.{advice}") from None
-    listener.set_inheritable(True)
-    return listener
 
 
 class Service:
@@ -109,26 +70,30 @@ class Service:
         Raises:
             ConfigurationError: the metrics' own port is not to be had, or no worker can start.
         """
-        bounds, host = _fitting(self._bounds), listener.getsockname()[0]
+        host, protocol = listener.getsockname()[0], self._protocol()
         with ExitStack() as stack:
             directory = stack.enter_context(supervision.directory()) if self._workers > 1 else None
             if self._settings.metrics_port is not None:
                 option = "PERSONALIZE_METRICS_PORT"
-                own = stack.enter_context(bind(host, self._settings.metrics_port, option=option))
-                stack.enter_context(companion(create_metrics_app(self._shown(directory)), own))
+                own = stack.enter_context(listening.bind(host, self._settings.metrics_port, option=option))
+                stack.enter_context(listening.companion(create_metrics_app(self._shown(directory)), own))
             if directory is None:
-                self._alone(listener, bounds, reload=reload)
+                self._alone(listener, protocol, reload=reload)
             else:
-                self._together(listener, bounds, directory)
+                self._together(listener, protocol, directory)
 
-    def _alone(self, listener: socket.socket, bounds: Bounds, *, reload: bool) -> None:
+    def _alone(self, listener: socket.socket, protocol: Protocol, *, reload: bool) -> None:
         app, delay = self._replica.reloading(edited=reload), self._settings.drain_delay
-        DrainingServer(_config(app, bounds, self._origins, drain_delay=delay), self._leaving, delay).run([listener])
+        DrainingServer(config(app, protocol, drain_delay=delay), self._leaving, delay).run([listener])
 
-    def _together(self, listener: socket.socket, bounds: Bounds, directory: Path) -> None:
+    def _together(self, listener: socket.socket, protocol: Protocol, directory: Path) -> None:
         make, delay = partial(_replicated, self._settings, directory), self._settings.drain_delay
-        config = _config(make, bounds, self._origins, factory=True, workers=self._workers, drain_delay=delay)
-        supervision.Workers(config, listener, directory, delay=delay).run()
+        replicated = config(make, protocol, factory=True, workers=self._workers, drain_delay=delay)
+        supervision.Workers(replicated, listener, directory, delay=delay).run()
+
+    def _protocol(self) -> Protocol:
+        """Return what reads connections within the bounds."""
+        return partial(BoundedProtocol, bounds=_fitting(self._bounds), origins=self._origins)
 
     def _shown(self, directory: Path | None) -> exposition.Exposition:
         if directory is None:
@@ -192,26 +157,6 @@ def _replicated(settings: Settings, counted_in: Path, leaving: threading.Event) 
     return _Replica(settings, leaving, counted_in).reloading()
 
 
-@contextmanager
-def companion(app: ASGIApp, listener: socket.socket, leave: Callable[[], None] | None = None) -> Iterator[None]:
-    """Serve a second application from a thread of this process while the body runs; call `leave` at its end."""
-    server = QuietServer(_config(app), leave)
-    thread = threading.Thread(target=server.run, args=([listener],), name="companion", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(timeout=DRAIN_SECONDS)
-
-
-def run(
-    app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None, leave: Callable[[], None] | None = None
-) -> None:
-    """Serve one application until told to stop, and call `leave` then; within bounds, if there are any."""
-    QuietServer(_config(app, bounds), leave).run([listener])
-
-
 def _fitting(bounds: Bounds) -> Bounds:
     """Return bounds whose connections this process, and those that it starts, may open; each is an open file."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -220,32 +165,3 @@ def _fitting(bounds: Bounds) -> Bounds:
         allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
     return replace(bounds, connections=min(bounds.connections, max(1, allowed - FILES_BESIDE)))
-
-
-def _config(
-    app: ASGIApp | Callable[..., ASGIApp],
-    bounds: Bounds | None = None,
-    origins: Origins = NOBODY,
-    *,
-    factory: bool = False,
-    workers: int = 1,
-    drain_delay: float = 0.0,
-) -> uvicorn.Config:
-    bounded = partial(BoundedProtocol, bounds=bounds or USUAL, origins=origins)
-    return uvicorn.Config(
-        app,
-        # It is only ever called, and travels to the workers.
-        http="auto" if bounds is None else cast("type[asyncio.Protocol]", bounded),
-        factory=factory,
-        workers=workers,
-        lifespan="on",
-        ws="none",
-        access_log=False,  # its lines carry query strings, and so ids
-        log_config=None,
-        log_level="warning",
-        proxy_headers=False,  # uvicorn would believe any process of this machine
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS - math.ceil(drain_delay),
-    )

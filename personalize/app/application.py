@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -14,11 +15,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from personalize import sandbox
-from personalize.app.parts import Parts, assemble, load_recipes
+from personalize.app.ids import id_rules
+from personalize.app.parts import Parts, assemble
 from personalize.app.profiles import pseudonyms_of
+from personalize.app.recipes import load_recipes
 from personalize.cache.inbox import Inbox
-from personalize.destination.exposures import Exposures, exposures_to
-from personalize.destination.mappings import REGIONS
 from personalize.errors import ConfigurationError, PersonalizeError
 from personalize.profile_api.client import Transport
 from personalize.registry import Registry
@@ -30,7 +31,6 @@ from personalize.telemetry.pulse import Pulse
 from personalize.trust.access import Callers
 from personalize.trust.addresses import Proxies
 from personalize.trust.identity import IdentityTokens
-from personalize.trust.ids import IdRules
 from personalize.trust.keys import ApiKeys
 from personalize.trust.limits import Limits
 from personalize.trust.origins import Origins
@@ -53,6 +53,9 @@ from personalize.web.tallies import Tallies
 from personalize.web.vitals import Vitals
 from personalize.web.warm import Reply, WarmAnswers
 from personalize.web.webhook import Webhook
+
+if TYPE_CHECKING:
+    from personalize.destination.exposures import Exposures
 
 
 class Application(Starlette):
@@ -154,11 +157,6 @@ def create_metrics_app(shown: Exposition) -> Starlette:
     return Starlette(routes=[Route("/metrics", Numbers(shown).metrics, methods=["GET"])])
 
 
-def id_rules(settings: Settings) -> IdRules:
-    """Return which external ids the settings accept."""
-    return IdRules(frozenset(settings.id_types), pii=settings.pii_ids, lowercase=settings.lowercase_external_ids)
-
-
 def _clients(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Clients:
     """Return who knows a request's client, and how often each may let the Profile API be read."""
     limits = Limits(settings.client_rate_limit, fleet_size=settings.fleet_size or 1, metrics=metrics, clock=clock)
@@ -190,21 +188,13 @@ def _webhook(settings: Settings, parts: Parts, erasure: Erasure, desk: Desk) -> 
     )
 
 
-def _exposures(settings: Settings, metrics: Metrics) -> Exposures | None:
+def _exposures(settings: Settings, metrics: Metrics) -> "Exposures | None":
     """Return what tells Segment of recommendations, where that is wished for."""
     if not settings.exposures:
         return None
-    if settings.write_key is None:
-        raise ConfigurationError(
-            "PERSONALIZE_EXPOSURES: what visitors were recommended is written to the Profile space: set "
-            "PERSONALIZE_WRITE_KEY, the write key of its source."
-        )
-    url = (
-        f"{settings.tracking_api_url}/v1"
-        if settings.tracking_api_url
-        else REGIONS["europe" if settings.region == "eu" else "north_america"]
-    )
-    return exposures_to(url, settings.write_key.get_secret_value(), metrics)
+    from personalize.app import exposing  # noqa: PLC0415 -- the destination's modules, for those alone who write back
+
+    return exposing.exposures(settings, metrics)
 
 
 def _console(settings: Settings, desk: Desk, fragments: Fragments, parts: Parts) -> Console | None:
@@ -225,7 +215,7 @@ def _lifespan(
     recipes: Registry,
     warm: WarmAnswers,
     webhook: Webhook | None,
-    exposures: Exposures | None,
+    exposures: "Exposures | None",
     pulse: Pulse,
 ) -> Lifespan:
     """Return what opens the parts and closes them again, and tells of both."""

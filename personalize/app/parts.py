@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from personalize import registry
 from personalize.app.profiles import Profiles, cached_profiles
 from personalize.app.providers import providers_of
 from personalize.engine import Engine
 from personalize.engine.memo import Memo
 from personalize.needs import Plan
-from personalize.overrides import overridden
 from personalize.ports import ItemProvider
 from personalize.profile_api.client import Transport
 from personalize.providers.poll import Polled
@@ -58,16 +56,6 @@ class Parts:
             stack.push_async_exit(one)
             one.begin()
         await asyncio.gather(*(one.attempted() for one in polled))
-
-
-def load_recipes(settings: Settings) -> Registry:
-    """Return the recipes that the settings name and those of installed distributions, as the deployment wants them.
-
-    Raises:
-        RecipeLoadError: a recipe cannot be loaded.
-        SettingsError: an override fits no recipe.
-    """
-    return overridden(registry.load(settings.recipes), settings.overrides)
 
 
 def assemble(

@@ -9,7 +9,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from personalize import server, settings
-from personalize.app import cached_profiles
+from personalize.app.profiles import cached_profiles
 from personalize.providers.fetch import is_web, without_secrets
 from personalize.providers.transport import CheckedTransport, NotPublic
 from personalize.settings import Settings
@@ -23,11 +23,8 @@ SERVICE = "https://personalize.example.com"
 """Stands for where browsers find the service, which it does not know itself."""
 
 
-def check_config() -> None:
-    """Print the settings in effect, secrets masked; say all that is wrong with them, and warn of what may be.
-
-    Redis is asked how it is set up, if there is one, and name servers where content comes from; Segment is not asked.
-    """
+def check() -> None:
+    """Print the settings in effect; warn of what may be wrong."""
     loaded = settings.load()
     service = server.Service(loaded)
     for name, value, purpose in loaded.effective():

@@ -6,12 +6,11 @@ import shlex
 import sys
 from pathlib import Path
 from string import Template
-from typing import Annotated
 
 import typer
 
+from personalize.cli.demonstration import VISITOR
 from personalize.cli.listing import without_space
-from personalize.cli.serving import SANDBOX_VISITOR
 from personalize.declare import NAME, RESERVED_NAMES
 from personalize.errors import ConfigurationError
 from personalize.registry import SHIPPED, holds_recipes, load, shipped_folder
@@ -81,11 +80,8 @@ Then change it: what you save is served at once.
 """)
 
 
-def new_recipe(
-    name: Annotated[str, typer.Argument(help="What it is served as: lowercase words joined by hyphens.")],
-    folder: Annotated[Path, typer.Option(help="Where its file and its test are written.")] = Path("mine"),
-) -> None:
-    """Write a recipe that works and its test, and say what to do next. What is there already stays as it is."""
+def draft(name: str, folder: Path) -> None:
+    """Write a recipe and its test into a folder, and say what to do next."""
     _check(name)
     words = {"name": name, "function": _function(name)}
     module = name.replace("-", "_")
@@ -98,7 +94,7 @@ def new_recipe(
     recipe.write_text(RECIPE.substitute(words), encoding="utf-8")
     test.write_text(TEST.substitute(words), encoding="utf-8")
     _settle(folder)
-    told = {"recipe": recipe, "test": test, "tested": shlex.quote(str(test)), "visitor": SANDBOX_VISITOR}
+    told = {"recipe": recipe, "test": test, "tested": shlex.quote(str(test)), "visitor": VISITOR}
     programs = {"setting": setting, "python": _here("python"), "command": _here("personalize")}
     typer.echo(NEXT.substitute(told, name=name, **programs), nl=False)
 

@@ -2,17 +2,17 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Annotated
 
 import typer
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from personalize import sandbox, settings
-from personalize.app import access_token, id_rules, profile_client
+from personalize import settings
+from personalize.app.ids import id_rules
+from personalize.app.profiles import access_token, profile_client
 from personalize.cli import showing, terminal
+from personalize.cli.demonstration import in_segments_place
 from personalize.cli.look import Look
-from personalize.cli.serving import sandbox_settings
 from personalize.errors import BadParameter, ProfileApiError, ProfileNotFound
 from personalize.model import Collection, ExternalId
 from personalize.telemetry.metrics import Metrics
@@ -25,26 +25,20 @@ SEGMENT_ID = "segment_id"
 """The type of the ids that Segment itself gives (`use_…`): good for a look, but nothing that a page could ask by."""
 
 
-def profile(
-    external_id: Annotated[str, typer.Argument(help="An id type and a value, like user_id:ada.")],
-    *,
-    collection: Annotated[Collection, typer.Option(help="Whose profile: a user's or an account's.")] = "users",
-    events: Annotated[bool, typer.Option("--events", help="Also the newest events of the last 14 days.")] = False,
-    links: Annotated[bool, typer.Option("--links", help="Also the accounts or users that it is linked to.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
-    with_sandbox: Annotated[
-        bool, typer.Option("--sandbox", help=f"Ask the sandbox on {sandbox.DEFAULT_URL} instead of Segment.")
-    ] = False,
-    sandbox_url: Annotated[
-        str | None, typer.Option(help="Ask a sandbox that listens elsewhere, like http://127.0.0.1:8101.")
-    ] = None,
+def inspect(
+    external_id: str, collection: Collection, sandbox_url: str | None, *, events: bool, links: bool, as_json: bool
 ) -> None:
-    """Show what Segment knows of a profile: ids, traits with their age, and more when asked.
+    """Print what is known of a profile.
 
-    Exits with 1 if there is no such profile, with 3 if Segment could not be read.
+    Args:
+        external_id: an id type and a value.
+        collection: a user's or an account's.
+        sandbox_url: where the sandbox is, if it is read instead of Segment.
+        events: also the newest events.
+        links: also what it is linked to.
+        as_json: prints JSON.
     """
-    stand_in = sandbox_url or (sandbox.DEFAULT_URL if with_sandbox else None)
-    loaded = sandbox_settings(stand_in) if stand_in else settings.load()
+    loaded = settings.load(forced=in_segments_place(sandbox_url) if sandbox_url else None)
     try:
         who = _asked(external_id, id_rules(loaded))
         look = Look(profile_client(loaded, access_token(loaded), Metrics(CollectorRegistry())), collection, who)

@@ -1,13 +1,13 @@
 """`personalize recipes list`: which recipes there are, and what each needs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 
 from personalize import sandbox, settings
-from personalize.app import load_recipes
+from personalize.app.recipes import load_recipes
 from personalize.cli import terminal
 from personalize.cli.terminal import Cell
 from personalize.declare import signatures
@@ -19,14 +19,8 @@ HEADS = ("recipe, access, ttl", "needs, from")
 """Two columns, so that nothing is broken where a terminal is 80 wide."""
 
 
-def list_recipes(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False
-) -> None:
-    """List the recipes that would be served: who may ask, what each needs, and where it is declared.
-
-    As PERSONALIZE_RECIPES and PERSONALIZE_OVERRIDES say; no space is needed. The ttl is the greatest age in seconds at
-    which what is read of a profile counts as fresh.
-    """
+def list_recipes(*, as_json: bool) -> None:
+    """Print the recipes that would be served."""
     loaded = without_space()
     listed = [_listed(recipe, loaded.cache_ttl) for recipe in load_recipes(loaded).values()]
     if as_json:

@@ -1,13 +1,12 @@
 """`personalize token`: an identity token to try things with."""
 
 import time
-from typing import Annotated
 
 import typer
 
-from personalize import durations, sandbox, settings
-from personalize.app import id_rules
-from personalize.cli.serving import sandbox_settings
+from personalize import durations, settings
+from personalize.app.ids import id_rules
+from personalize.cli.demonstration import sandbox_settings
 from personalize.errors import BadParameter, ConfigurationError
 from personalize.keyring import IdentityKey
 from personalize.model import ExternalId
@@ -17,20 +16,16 @@ from personalize.trust import identity
 SETTING = "PERSONALIZE_IDENTITY_KEYS"
 
 
-def token(
-    subject: Annotated[str, typer.Argument(help="Whom it names: user_id:ada, or anonymous_id:….")],
-    *,
-    ttl: Annotated[str, typer.Option(help="For how long it is good, an hour at most.")] = "15m",
-    kid: Annotated[str | None, typer.Option(help="The key that signs it; else the first one that can.")] = None,
-    with_sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Sign it for a service that runs with `serve --sandbox`.")
-    ] = False,
-) -> None:
-    """Print an identity token for tests, signed with a secret of PERSONALIZE_IDENTITY_KEYS.
+def mint(subject: str, ttl: str, kid: str | None, sandbox_url: str | None) -> None:
+    """Print an identity token.
 
-    Real ones are signed where visitors log in: the README shows how.
+    Args:
+        subject: whom it names, an id type and a value.
+        ttl: for how long it is good.
+        kid: the key that signs it, if not any.
+        sandbox_url: where the sandbox is, if it is for a service that reads one.
     """
-    loaded = sandbox_settings(sandbox.DEFAULT_URL) if with_sandbox else settings.load()
+    loaded = sandbox_settings(sandbox_url) if sandbox_url else settings.load()
     expires_at = int(time.time() + _lifetime(ttl))
     key = _signer(loaded, kid)
     who = _named(subject, loaded)

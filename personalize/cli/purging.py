@@ -2,13 +2,13 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated
 
 import typer
 from prometheus_client import CollectorRegistry
 
 from personalize import settings
-from personalize.app import Profiles, cached_profiles, id_rules
+from personalize.app.ids import id_rules
+from personalize.app.profiles import Profiles, cached_profiles
 from personalize.errors import BadParameter, ConfigurationError, ProfileApiError, ProfileNotFound
 from personalize.model import Collection, ExternalId
 from personalize.ports import Errand
@@ -24,16 +24,8 @@ SECONDS = 5.0
 NOT_TAKEN = 3
 
 
-def purge(
-    external_ids: Annotated[
-        list[str], typer.Argument(help="Ids of the person, each an id type and a value, like user_id:ada.")
-    ],
-    collection: Annotated[Collection, typer.Option(help="Whose profile: a user's or an account's.")] = "users",
-) -> None:
-    """Forget what is cached of a person, under every id, in Redis and in every process.
-
-    Segment is asked for the person's other ids; the next page asks it anew. Exits with 3 if Redis did not take it.
-    """
+def purge(external_ids: list[str], collection: Collection) -> None:
+    """Forget a person, and say whether that was taken."""
     loaded = settings.load()
     if loaded.redis_url is None:
         raise ConfigurationError(

@@ -1,10 +1,9 @@
 """`personalize sync init`, `check` and `run`: rows into profiles."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
 
 import httpx
 import typer
@@ -32,10 +31,8 @@ REJECTED = 3
 SHOWN = 10
 """Calls that a dry run shows where nobody says how many."""
 
-File = Annotated[Path, typer.Argument(help="The file of mappings, in TOML.", dir_okay=False)]
 
-
-def init(file: File = Path("mappings.toml")) -> None:
+def init(file: Path) -> None:
     """Write a file of mappings to begin with, in which everything is explained."""
     try:
         with file.open("x", encoding="utf-8") as made:
@@ -47,7 +44,7 @@ def init(file: File = Path("mappings.toml")) -> None:
     typer.echo(f"Wrote {file}. Change it, then try: personalize sync check {file}")
 
 
-def check(file: File) -> None:
+def check(file: Path) -> None:
     """Look at a file of mappings, and say all that is wrong with it, each with its line."""
     destination = mappings.read(file)
     heads = ("mapping", "action", "model", "rows from")
@@ -60,35 +57,29 @@ def check(file: File) -> None:
 
 
 def run(
-    file: File,
+    file: Path,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print calls instead of sending them.")] = False,
-    limit: Annotated[int | None, typer.Option(help="Rows of each model that are read at most.", min=1)] = None,
-    state: Annotated[
-        Path | None, typer.Option(help="What was sent before; else beside the mappings, as .state.", dir_okay=False)
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Rows that cannot be sent; else beside the mappings, as .rejects.jsonl.")
-    ] = None,
-    rate: Annotated[float, typer.Option(help="Calls a second that are sent at most; 0 is no limit.", min=0)] = 1000,
-    with_sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Send to the sandbox on this machine, whatever the settings say.")
-    ] = False,
+    dry_run: bool,
+    limit: int | None,
+    state: Path | None,
+    rejects: Path | None,
+    rate: float,
+    with_sandbox: bool,
 ) -> None:
-    """Send what is new or changed in the rows since the last run.
-
-    It may be ended at any time: the next run goes on where it was. Exits with 0 when all is sent, with 3 when rows were
-    rejected, and with 1 when it had to stop.
-    """
+    """Send what is new or changed, and report what became of it; the exit status says the same."""
     destination, loaded, console = mappings.read(file), without_space(), Console(stderr=True)
-    way = _shown_way(destination) if dry_run else None
     state_path = None if dry_run else state or file.with_suffix(".state")
     rejects_path = None if dry_run else rejects or file.with_suffix(".rejects.jsonl")
     limit = limit or (SHOWN if dry_run else None)
     stopped: SyncError | None = None
     refused = Rejects(None)
-    with httpx.Client() as client, _progress(console) as progress:
-        way = way or _real_way(destination, loaded, client, rate, progress.say, with_sandbox=with_sandbox)
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress(console))
+        if dry_run:
+            way = _shown_way(destination)
+        else:
+            client = stack.enter_context(httpx.Client())
+            way = _real_way(destination, loaded, client, rate, progress.say, with_sandbox=with_sandbox)
         try:
             # The state first: while another run has it, the file of rejects is that run's.
             with opened(state_path) as known, writing(rejects_path) as refused:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 
-from personalize import sandbox, settings
-from personalize.app import assemble, id_rules, load_recipes
+from personalize import settings
+from personalize.app.ids import id_rules
+from personalize.app.parts import assemble
+from personalize.app.recipes import load_recipes
 from personalize.cli import origins as shown
 from personalize.cli import terminal
-from personalize.cli.serving import sandbox_settings
+from personalize.cli.demonstration import sandbox_settings
 from personalize.engine import Call, Outcome, origins
 from personalize.engine.origins import Origin
 from personalize.errors import BadParameter
@@ -30,37 +31,24 @@ SECONDS = 2.0
 FAILED = 1
 
 
-def run_recipe(  # noqa: PLR0913 -- the command's options
-    name: Annotated[str, typer.Argument(help="The recipe's name.")],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="PARAM=VALUE", help="Its parameters, like limit=3.")
-    ] = None,
-    *,
-    user_id: Annotated[str | None, typer.Option(help="Whom it is about.")] = None,
-    anonymous_id: Annotated[str | None, typer.Option(help="The same, or beside it, for when that is unknown.")] = None,
-    group_id: Annotated[str | None, typer.Option(help="The account that it is about.")] = None,
-    external_id: Annotated[str | None, typer.Option(help="An id of another type, like android_idfa:abc.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
-    with_sandbox: Annotated[
-        bool, typer.Option("--sandbox", help=f"Ask the sandbox on {sandbox.DEFAULT_URL} instead of Segment.")
-    ] = False,
-    sandbox_url: Annotated[
-        str | None, typer.Option(help="Ask a sandbox that listens elsewhere, like http://127.0.0.1:8101.")
-    ] = None,
+def run(
+    name: str, about: Mapping[str, str | None], arguments: list[str], sandbox_url: str | None, *, as_json: bool
 ) -> None:
-    """Run one recipe about a visitor: show its answer, where each thing that it needs came from, and how long it took.
+    """Run one recipe, and print its answer.
 
-    Like `GET /api/{name}` with an API key, without a service: `timeout_ms=300` waits only so long. Exits with 1 if the
-    recipe fails; what is said of that goes to standard error.
+    Args:
+        name: the recipe's.
+        about: the visitor's ids, by the parameters that name them.
+        arguments: the recipe's own parameters, each `name=value`.
+        sandbox_url: where the sandbox is, if it is read instead of Segment.
+        as_json: prints JSON.
     """
     logs.configure("console")
-    stand_in = sandbox_url or (sandbox.DEFAULT_URL if with_sandbox else None)
-    loaded = sandbox_settings(stand_in) if stand_in else settings.load()
+    loaded = sandbox_settings(sandbox_url) if sandbox_url else settings.load()
     recipes = load_recipes(loaded)
-    about = {"user_id": user_id, "anonymous_id": anonymous_id, "group_id": group_id, "external_id": external_id}
     try:
         recipe = _found(recipes, name)
-        query = _query(recipe, about, arguments or [], loaded)
+        query = _query(recipe, about, arguments, loaded)
     except BadParameter as error:
         raise typer.BadParameter(str(error)) from None
     outcome, items = asyncio.run(_answered(loaded, recipes, Call(recipe, query.params), query))

@@ -1,6 +1,7 @@
 """httpx's transport, but for where it connects: a name is looked up once, and only what was checked is connected to."""
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
@@ -31,7 +32,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     Args:
         private: whether any address will do.
         lookup: finds addresses; c-ares, unless a test brings its own.
-        inner: what sends to an address.
+        inner: what sends to an address, in place of connections.
 
     Raises:
         NotPublic: by whoever sends a request that leads elsewhere.
@@ -43,18 +44,18 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._private = private
         self._names = Names()
         self._lookup: Lookup = lookup or self._names
-        self._inner = inner or httpx.AsyncHTTPTransport(
-            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-        )
+        self._senders = {} if inner is None else {"http": inner, "https": inner}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request to the first address that takes it."""
         if request.url.scheme not in {"http", "https"}:
             raise httpx.UnsupportedProtocol("neither http nor https")
+        addresses = await self.addresses(request.url)
+        sender = self._sender(request.url.scheme)
         failure: httpx.TransportError = httpx.ConnectError("no address")
-        for address in await self.addresses(request.url):
+        for address in addresses:
             try:
-                return await self._inner.handle_async_request(_sent_to(address, request))
+                return await sender.handle_async_request(_sent_to(address, request))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -80,8 +81,15 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close what was opened."""
-        await self._inner.aclose()
+        for sender in self._senders.values():
+            await sender.aclose()
         await self._names.aclose()
+
+    def _sender(self, scheme: str) -> httpx.AsyncBaseTransport:
+        """Return what sends by a scheme, made on first use: much is imported for it, and read for https."""
+        if scheme not in self._senders:
+            self._senders[scheme] = _connections(tls=scheme == "https")
+        return self._senders[scheme]
 
 
 class Names:
@@ -105,6 +113,13 @@ class Names:
         """Stop asking."""
         if self._resolver is not None:
             await self._resolver.close()
+
+
+def _connections(*, tls: bool) -> httpx.AsyncHTTPTransport:
+    # Without TLS a context that trusts nobody will do: to read whom the usual one trusts takes 40 ms.
+    verify = True if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
 
 
 def _sent_to(address: str, request: httpx.Request) -> httpx.Request:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,7 +16,6 @@ from personalize.sandbox.clocks import MovableClock
 from personalize.sandbox.computed import Computations
 from personalize.sandbox.control import ControlApi
 from personalize.sandbox.demo import content
-from personalize.sandbox.demo.login import Login
 from personalize.sandbox.demo.site import Site
 from personalize.sandbox.dropped import Dropped
 from personalize.sandbox.failsafe import Failsafe
@@ -32,6 +32,9 @@ from personalize.sandbox.seed import Seed
 from personalize.sandbox.store import Store
 from personalize.sandbox.tracking import TrackingApi
 from personalize.sandbox.webhook import Webhook
+
+if TYPE_CHECKING:
+    from personalize.sandbox.demo.login import Login
 
 RATE_LIMIT = 100
 """Requests a second, as the Profile API documentation says of every space."""
@@ -86,8 +89,7 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     journal = Journal(store, time, computations, Webhook(store, computations, pusher, time, space=space).tell)
     quiet = Journal(store, time, computations)
     seed = Seed(store, quiet, time, things, base_url.rstrip("/"))
-    vouching = Login(*login) if login else None
-    site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key, login=vouching, clock=clock)
+    site = Site(things, service_url=service_url.rstrip("/"), write_key=write_key, login=_login(login), clock=clock)
     past = History(history, quiet)
     with ExitStack() as undo:
         undo.callback(store.close)
@@ -130,3 +132,12 @@ def create_sandbox(  # noqa: PLR0913 - each has a default, and is for a caller w
     )
     app.state.leave = leaving.begin
     return app
+
+
+def _login(key: tuple[str, str] | None) -> "Login | None":
+    """Return what vouches for who has logged in, by the name and the secret of a key."""
+    if key is None:
+        return None
+    from personalize.sandbox.demo.login import Login  # noqa: PLC0415 -- cryptography, for a sandbox with a service alone
+
+    return Login(*key)

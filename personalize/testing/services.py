@@ -7,7 +7,7 @@ import httpx
 from starlette.applications import Starlette
 
 from personalize import settings
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.registry import Registry
 from personalize.settings import PREFIX
 from personalize.testing.recording import RecordingProfileApi

@@ -9,7 +9,8 @@ import msgspec
 from cachetools import LRUCache
 
 from personalize.errors import BadCredentials, BadParameter
-from personalize.keyring import IdentityKey, PublicKey, public_key
+from personalize.key_material import PublicKey, public_key
+from personalize.keyring import IdentityKey
 from personalize.model import ExternalId
 from personalize.trust.ids import IdRules
 

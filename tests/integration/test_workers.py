@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Receive, Scope, Send
 
-from personalize.server import bind, companion
+from personalize.listening import bind, companion
 from tests.conftest import free_port
 from tests.doubles import environment
 from tests.processes import Running, personalize, wait_for_urls, wait_until

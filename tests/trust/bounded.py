@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from personalize import server, settings
+from personalize import listening, server, settings
 from personalize.protocol import Bounds
 from tests.doubles import ORIGIN, environment
 from tests.processes import PYTHON, START_SECONDS, Running, running, wait_for_urls, wait_until
@@ -28,7 +28,7 @@ def serving(bounds: Mapping[str, float], workers: int = 1, shell: str = "") -> I
 def main() -> None:
     """Listen on a free port, and say where."""
     _, workers, bounds = sys.argv
-    with server.bind("127.0.0.1", 0) as listener:
+    with listening.bind("127.0.0.1", 0) as listener:
         service = server.Service(settings.load(), workers=int(workers), bounds=Bounds(**json.loads(bounds)))
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 -- whoever started it waits for it
         service.run(listener)

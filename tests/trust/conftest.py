@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from personalize.app import create_app, load_recipes
+from personalize.app.application import create_app
+from personalize.app.recipes import load_recipes
 from personalize.registry import Registry
 from personalize.testing import API_KEY, RecordingProfileApi
 from personalize.testing.services import client_of

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.testing import API_KEY, RecordingProfileApi, client_of
 from tests.doubles import ORIGIN, settings_of
 

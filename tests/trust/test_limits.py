@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.testing import API_KEY, RecordingProfileApi, client_of
 from personalize.trust.limits import Client
 from tests.connections import Clock

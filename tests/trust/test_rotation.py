@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.testing import RecordingProfileApi
 from personalize.testing.services import client_of
 from tests.doubles import settings_of

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from personalize import settings
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.errors import ConfigurationError, RecipeLoadError, SettingsError
 from personalize.telemetry.metrics import Metrics
 from personalize.testing import API_KEY, RecordingProfileApi, client_of, service

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from personalize import cli
-from personalize.cli import serving
+from personalize import cli, listening
+from personalize.cli import demonstration, serving
 from personalize.declare import Access, recipe
 from personalize.errors import SettingsError
 from personalize.model import Collection
@@ -74,6 +74,36 @@ def test_help_names_what_there_is(arguments: list[str], words: list[str]) -> Non
     done = invoked(*arguments)
     assert done.exit_code == 0
     assert [word for word in words if word not in done.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ends", "without"),
+    [
+        (["--help"], 0, {"pydantic", "httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt", "structlog"}),
+        (["recipes", "new", "Bad"], 2, {"httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["recipes", "list"], 0, {"httpx", "aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["sync", "check", "nowhere.toml"], 2, {"aiohttp", "starlette", "uvicorn", "redis", "jwt"}),
+        (["token", "user_id:ada", "--sandbox"], 0, {"httpx", "aiohttp", "starlette", "uvicorn", "redis"}),
+        (["sandbox", "--port", "1", "--host", "192.0.2.1"], 2, {"aiohttp", "redis", "jwt", "personalize.settings"}),
+        (["check-config"], 0, {"httpcore", "redis", "sqlalchemy", "personalize.sandbox.app"}),
+    ],
+)
+def test_a_command_imports_its_own_work_alone(arguments: list[str], ends: int, without: set[str]) -> None:
+    """Nobody waits for libraries that only other commands need, or other settings."""
+    probe = (
+        f"import runpy, sys\nsys.argv = {['personalize', *arguments]}\n"
+        "try:\n    runpy.run_module('personalize', run_name='__main__')\n"
+        f"finally:\n    print(*{without} & sys.modules.keys(), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [PYTHON, "-c", probe],
+        env={**without_settings(), "PERSONALIZE_SPACE_ID": SPACE, "PERSONALIZE_ACCESS_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (ends, "")
 
 
 def test_the_version_is_told() -> None:
@@ -308,7 +338,7 @@ def test_check_config_makes_the_service(tmp_path: Path) -> None:
 def test_a_url_can_be_opened(host: str, url: str) -> None:
     """An address that stands for all of them is shown as the loopback's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert serving._url(host, listener) == f"{url}:{listener.getsockname()[1]}"
+        assert listening.url(host, listener) == f"{url}:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -322,7 +352,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.usefixtures("environ")
 def test_the_sandbox_needs_no_settings() -> None:
     """What a demonstration needs is set; the demo's pages may ask under both names of this machine."""
-    loaded = serving.sandbox_settings(SANDBOX)
+    loaded = demonstration.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert (loaded.profile_api_url, loaded.posts_url) == (SANDBOX, (f"{SANDBOX}/blog/feed.xml",))
     assert (loaded.cache_ttl, loaded.browser_ttl, loaded.log_format) == (300.0, 0.0, "console")
@@ -341,7 +371,7 @@ def test_the_sandbox_takes_the_settings_that_are_there(environ: pytest.MonkeyPat
         IDENTITY_KEYS=f"web:{SECRET}",
     ).items():
         environ.setenv(name, value)
-    loaded = serving.sandbox_settings(SANDBOX)
+    loaded = demonstration.sandbox_settings(SANDBOX)
     assert (loaded.space_id, loaded.access_token.get_secret_value()) == ("sandbox", "sandbox-token")
     assert loaded.profile_api_url == SANDBOX
     assert loaded.cache_ttl == 2.0
@@ -353,4 +383,4 @@ def test_wrong_settings_stop_the_sandbox_too(environ: pytest.MonkeyPatch) -> Non
     """A mistake in what counts is told there as everywhere."""
     environ.setenv("PERSONALIZE_DEADLINE", "1")
     with pytest.raises(SettingsError, match="PERSONALIZE_DEADLINE"):
-        serving.sandbox_settings(SANDBOX)
+        demonstration.sandbox_settings(SANDBOX)

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 import uvicorn
 
-from personalize import server
+from personalize import listening
 from personalize.draining import DrainingServer
 
 
@@ -60,6 +60,6 @@ async def test_the_end_of_the_delay_is_the_end() -> None:
 
 def test_delay_and_drain_share_their_time() -> None:
     """From the signal to the end no more than is promised, whatever the delay."""
-    with closing(server.bind("127.0.0.1", 0)):
-        told = [server._config(nothing, drain_delay=delay).timeout_graceful_shutdown for delay in (0.0, 4.5, 15.0)]
+    with closing(listening.bind("127.0.0.1", 0)):
+        told = [listening.config(nothing, drain_delay=delay).timeout_graceful_shutdown for delay in (0.0, 4.5, 15.0)]
     assert told == [20, 15, 5]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from personalize import health, server
+from personalize import health, listening
 from personalize.cli import app
 from tests.conftest import free_port
 from tests.processes import PYTHON, without_settings
@@ -33,7 +33,7 @@ def url(statuses: list[int]) -> Iterator[str]:
         return JSONResponse({"status": "ready" if status == 200 else "draining"}, status)
 
     app = Starlette(routes=[Route("/readyz", readyz)])
-    with closing(server.bind("127.0.0.1", 0)) as listener, server.companion(app, listener):
+    with closing(listening.bind("127.0.0.1", 0)) as listener, listening.companion(app, listener):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 

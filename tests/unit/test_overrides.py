@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 
 from personalize import Param, Trait, recipe
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.errors import SettingsError
 from personalize.model import Snapshot
 from personalize.overrides import overridden

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from personalize import server
+from personalize import listening
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.web.warm import Head, Reply
 from tests.loops import run
@@ -97,7 +97,11 @@ class Line:
         self.app, self.transport, self.state = app or App(), Transport(taken=taken), ServerState()
         self.state.default_headers = [(b"date", b"Sat, 28 Nov 2026 12:00:00 GMT")]
         config = uvicorn.Config(
-            self.app, lifespan="off", log_config=None, proxy_headers=False, timeout_keep_alive=server.KEEP_ALIVE_SECONDS
+            self.app,
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            timeout_keep_alive=listening.KEEP_ALIVE_SECONDS,
         )
         self.protocol = BoundedProtocol(config, self.state, {}, bounds=bounds)
         self.protocol.connection_made(self.transport)
@@ -181,7 +185,7 @@ def test_the_head_and_the_body_have_a_time_each() -> None:
             await asyncio.sleep(9.0)
             await line.hear(part)
         assert line.statuses == "200"
-        await asyncio.sleep(server.KEEP_ALIVE_SECONDS - 1)
+        await asyncio.sleep(listening.KEEP_ALIVE_SECONDS - 1)
         assert not line.transport.ends
         await line.hear(LIVEZ)
         assert line.statuses == "200 200"

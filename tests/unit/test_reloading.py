@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from personalize.app import Application
+from personalize.app.application import Application
 from personalize.errors import RecipeLoadError
 from personalize.reloading import Reloading, edits, hangups
 

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from personalize import server
+from personalize import listening, server
 from personalize.errors import ConfigurationError, RecipeLoadError
 from tests.doubles import environment, settings_of
 from tests.processes import personalize, wait_for_urls, wait_until
@@ -66,7 +66,7 @@ def terminations() -> Iterator[list[int]]:
 
 def test_a_listening_socket_takes_connections_before_it_is_served() -> None:
     """Who connects while the service starts waits instead of being refused."""
-    with closing(server.bind(LOOPBACK, 0)) as listener:
+    with closing(listening.bind(LOOPBACK, 0)) as listener:
         assert port_of(listener) > 0
         assert listener.get_inheritable()
         with socket.create_connection((LOOPBACK, port_of(listener)), timeout=5):
@@ -78,7 +78,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = port_of(taken)
         with pytest.raises(ConfigurationError) as refused:
-            server.bind(LOOPBACK, port)
+            listening.bind(LOOPBACK, port)
     assert str(refused.value) == (
         f"Personalize cannot listen on {LOOPBACK}:{port}: Address already in use. Choose another with --port."
     )
@@ -91,7 +91,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
 def test_an_address_that_is_not_ours_is_one_sentence(host: str, reason: str) -> None:
     """Neither another machine's (RFC 5737) nor a name of nobody (RFC 6761)."""
     with pytest.raises(ConfigurationError) as refused:
-        server.bind(host, 8000)
+        listening.bind(host, 8000)
     assert str(refused.value).startswith(f"Personalize cannot listen on {host}:8000: {reason}")
     assert refused.value.__cause__ is None
 
@@ -99,7 +99,7 @@ def test_an_address_that_is_not_ours_is_one_sentence(host: str, reason: str) -> 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_listened_on() -> None:
     """A literal with colons is one."""
-    with closing(server.bind("::1", 0)) as listener, server.companion(Tiny("six"), listener):
+    with closing(listening.bind("::1", 0)) as listener, listening.companion(Tiny("six"), listener):
         answered = httpx.get(f"http://[::1]:{port_of(listener)}/", trust_env=False)
     assert answered.text == "six"
 
@@ -107,8 +107,8 @@ def test_an_ipv6_address_is_listened_on() -> None:
 def test_a_companion_serves_while_the_body_runs() -> None:
     """It starts up, answers, shuts down, and its thread is gone; its answers do not name the server."""
     app = Tiny("companion")
-    with closing(server.bind(LOOPBACK, 0)) as listener:
-        with server.companion(app, listener):
+    with closing(listening.bind(LOOPBACK, 0)) as listener:
+        with listening.companion(app, listener):
             answered = get(listener)
             assert [thread.name for thread in threading.enumerate()].count("companion") == 1
         assert [thread.name for thread in threading.enumerate()].count("companion") == 0
@@ -122,11 +122,11 @@ def test_a_companion_ends_with_a_body_that_fails() -> None:
     app = Tiny()
 
     def visit_in_vain(listener: socket.socket) -> None:
-        with server.companion(app, listener):
+        with listening.companion(app, listener):
             get(listener).raise_for_status()
             raise LookupError
 
-    with closing(server.bind(LOOPBACK, 0)) as listener, pytest.raises(LookupError):
+    with closing(listening.bind(LOOPBACK, 0)) as listener, pytest.raises(LookupError):
         visit_in_vain(listener)
     assert app.lifespan == ["lifespan.startup", "lifespan.shutdown"]
 
@@ -134,17 +134,17 @@ def test_a_companion_ends_with_a_body_that_fails() -> None:
 def test_two_companions_do_not_disturb_each_other() -> None:
     """Each answers on its own address."""
     with ExitStack() as stack:
-        listeners = [stack.enter_context(closing(server.bind(LOOPBACK, 0))) for _ in range(2)]
+        listeners = [stack.enter_context(closing(listening.bind(LOOPBACK, 0))) for _ in range(2)]
         for number, listener in enumerate(listeners):
-            stack.enter_context(server.companion(Tiny(f"app {number}"), listener))
+            stack.enter_context(listening.companion(Tiny(f"app {number}"), listener))
         assert [get(listener).text for listener in listeners] == ["app 0", "app 1"]
 
 
 def test_a_server_that_is_told_to_stop_returns(terminations: list[int]) -> None:
     """It drains and shuts down; the signal is not raised again, for the process would end with 143."""
     app = Tiny(told_to_stop=True)
-    with closing(server.bind(LOOPBACK, 0)) as listener:
-        server.run(app, listener)
+    with closing(listening.bind(LOOPBACK, 0)) as listener:
+        listening.run(app, listener)
     assert app.lifespan == ["lifespan.startup", "lifespan.shutdown"]
     assert terminations == []
 
@@ -161,7 +161,7 @@ def test_the_service_answers_until_it_is_told_to_stop(
         finally:
             signal.raise_signal(signal.SIGTERM)
 
-    with closing(server.bind(LOOPBACK, 0)) as listener:
+    with closing(listening.bind(LOOPBACK, 0)) as listener:
         visitor = threading.Thread(target=visit, args=(listener,))
         visitor.start()
         server.Service(settings_of(LOG_FORMAT="json")).run(listener)

@@ -1,7 +1,7 @@
 """The demo site's routes."""
 
 import hashlib
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,10 +12,12 @@ from starlette.staticfiles import StaticFiles
 from personalize.sandbox.answers import json
 from personalize.sandbox.demo import feed, images
 from personalize.sandbox.demo.content import Content, Post, Product
-from personalize.sandbox.demo.login import Login
 from personalize.sandbox.demo.markup import Templates
 from personalize.sandbox.demo.pages import Pages
 from personalize.sandbox.moments import Clock
+
+if TYPE_CHECKING:
+    from personalize.sandbox.demo.login import Login
 
 T = TypeVar("T")
 
@@ -32,7 +34,7 @@ class Site:
     """
 
     def __init__(
-        self, content: Content, *, service_url: str, write_key: str, login: Login | None, clock: Clock
+        self, content: Content, *, service_url: str, write_key: str, login: "Login | None", clock: Clock
     ) -> None:
         self._content = content
         self._login = login

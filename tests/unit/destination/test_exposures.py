@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from personalize import settings
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.destination.batches import BATCH_BYTES, CALL_BYTES
 from personalize.destination.exposures import MAX_ITEMS, MAX_WAITING, Exposures
 from personalize.engine import Outcome

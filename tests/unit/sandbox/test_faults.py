@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from personalize import server
+from personalize import listening
 from personalize.sandbox import ACCESS_TOKEN
 from personalize.sandbox.app import create_sandbox
 from personalize.sandbox.calls import Calls, Recorded
@@ -212,10 +212,10 @@ async def test_a_reset_is_recorded_without_a_status() -> None:
 @pytest.fixture
 def served() -> Iterator[httpx.Client]:
     """Yield a client of a sandbox that a real server serves."""
-    with server.bind("127.0.0.1", 0) as listener:
+    with listening.bind("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
         with (
-            server.companion(create_sandbox(), listener),
+            listening.companion(create_sandbox(), listener),
             httpx.Client(base_url=f"http://{host}:{port}", auth=(ACCESS_TOKEN, ""), timeout=10) as http,
         ):
             yield http

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.errors import ConfigurationError
 from personalize.telemetry import tracing
 from personalize.telemetry.otel import OpenTelemetry, collector

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from personalize import settings
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.testing import API_KEY, RecordingProfileApi, client_of, service
 from tests.doubles import UUID, environment
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Scope
 from structlog.testing import capture_logs
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.engine import Outcome
 from personalize.model import Reading
 from personalize.telemetry.metrics import Metrics

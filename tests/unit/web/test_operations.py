@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from personalize.app import create_app
+from personalize.app.application import create_app
 from personalize.testing import API_KEY, RecordingProfileApi, service
 from personalize.testing.services import client_of
 from tests.conftest import free_port
