@@ -101,6 +101,7 @@ def test_a_new_service_counts_from_zero(tmp_path: Path) -> None:
         with serving("--workers", "2") as (_, url):
             assert value(url, "personalize_requests_total") == 0
             get(url + ASK)
+            wait_until(lambda: value(url, "personalize_requests_total"), "the count of the other worker")
             assert value(url, "personalize_requests_total") == 1
 
 

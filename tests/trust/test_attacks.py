@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from personalize.app.application import Application
 from personalize.cache.aliases import MAX_UNPROVEN
 from personalize.model import Visitor
 from personalize.registry import AnyRecipe
@@ -115,6 +116,8 @@ async def test_junk_beside_somebody_does_not_keep_them_from_being_erased(tmp_pat
 async def test_nobody_is_told_of_by_somebody_elses_proof(house: House, sub: str | None, *, believed: bool) -> None:
     """What was shown to a user id is written to its profile only if the token is that user's."""
     told: list[Visitor] = []
+    assert isinstance(house.app, Application)
+    house.app.lane = None  # as where exposures are told
     app = Exposures(house.app, lambda visitor, _: told.append(visitor))
     headers = dict(carrying(minted(sub))) if sub else {}
     transport = httpx.ASGITransport(app)

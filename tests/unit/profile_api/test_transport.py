@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from personalize.profile_api.transport import CONNECT_SECONDS, LOOKUP_SECONDS, LOOKUPS, PooledTransport
+from tests.connections import until
 
 pytestmark = pytest.mark.alone  # to connect has half a second
 
@@ -481,6 +482,11 @@ server.serve_forever()
 """
 
 
+def stands(pid: int) -> bool:
+    """Whether a process was stopped: it may run on for a moment after the signal was sent (proc(5), stat)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 async def test_a_server_that_is_stopped_holds_a_place_until_the_time_limit_and_no_longer() -> None:
     """Its sockets stay open and say nothing; once it goes on, so does the pool, though it has only two connections."""
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", STOPPABLE, stdout=asyncio.subprocess.PIPE)
@@ -490,6 +496,7 @@ async def test_a_server_that_is_stopped_holds_a_place_until_the_time_limit_and_n
         async with PooledTransport(connections=2) as transport:
             await asyncio.gather(get(transport, url), get(transport, url))
             server.send_signal(signal.SIGSTOP)
+            await until(lambda: stands(server.pid))
             assert await asyncio.gather(*(given_up(transport, url) for _ in range(6))) == [True] * 6
             assert await given_up(transport, url)
             server.send_signal(signal.SIGCONT)

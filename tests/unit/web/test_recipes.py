@@ -1,6 +1,7 @@
 """The service as its callers see it: answers, problems, and what each costs upstream."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,12 +15,6 @@ from tests.doubles import ORIGIN, TOKEN, UUID, event
 
 POSTS = "/api/recommended-posts"
 PRODUCTS = "/api/last-viewed-not-purchased"
-FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>Blog</title><link>https://blog.example.com/</link>
-<item><title>Tea</title><link>https://blog.example.com/tea</link><category>Tea</category>
-<pubDate>Fri, 02 Jan 2026 03:04:05 +0000</pubDate><description>About tea.</description></item>
-<item><title>Coffee</title><link>https://blog.example.com/coffee</link><category>Coffee</category>
-<pubDate>Sat, 03 Jan 2026 03:04:05 +0000</pubDate><description>About coffee.</description></item>
-</channel></rss>"""
 TEA = {
     "title": "Tea",
     "url": "https://blog.example.com/tea",
@@ -27,6 +22,14 @@ TEA = {
     "categories": ["Tea"],
     "excerpt": "About tea.",
     "image": None,
+}
+COFFEE = {
+    **TEA,
+    "title": "Coffee",
+    "url": "https://blog.example.com/coffee",
+    "published_at": "2026-01-03T03:04:05Z",
+    "categories": ["Coffee"],
+    "excerpt": "About coffee.",
 }
 OWN_RECIPES = '''
 """Recipes of this test."""
@@ -91,8 +94,8 @@ def api() -> RecordingProfileApi:
 
 @pytest.fixture
 def feed(tmp_path: Path) -> str:
-    file = tmp_path / "feed.xml"
-    file.write_text(FEED)
+    file = tmp_path / "posts.json"
+    file.write_text(json.dumps([TEA, COFFEE]))
     return str(file)
 
 
