@@ -1,15 +1,17 @@
 """Questions that are asked within one turn of the event loop, answered together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-Q = TypeVar("Q")
+Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
 
 
 class Batches(Generic[Q, A]):
     """Lets a crowd share one round trip: what each of them would cost by itself is nearly what all of them cost.
+
+    What several ask is asked once.
 
     A batch is a held task, so that nobody who gives up takes the others' answers with them.
 
@@ -21,7 +23,7 @@ class Batches(Generic[Q, A]):
     def __init__(self, answer: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, most: int) -> None:
         self._answer = answer
         self._most = most
-        self._asked: list[tuple[Q, asyncio.Future[A]]] = []
+        self._asked: dict[Q, list[asyncio.Future[A]]] = {}
         self._held: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Q) -> A:
@@ -30,18 +32,18 @@ class Batches(Generic[Q, A]):
         answered: asyncio.Future[A] = loop.create_future()
         if not self._asked:
             loop.call_soon(self._go)
-        self._asked.append((question, answered))
+        self._asked.setdefault(question, []).append(answered)
         return await answered
 
     def _go(self) -> None:
-        asked, self._asked = self._asked, []
+        asked, self._asked = list(self._asked.items()), {}
         for first in range(0, len(asked), self._most):
             task = asyncio.create_task(self._run(asked[first : first + self._most]), name="batch")
             self._held.add(task)
             task.add_done_callback(self._held.discard)
 
-    async def _run(self, asked: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
-        waiting = [one for _, one in asked]
+    async def _run(self, asked: Sequence[tuple[Q, list["asyncio.Future[A]"]]]) -> None:
+        waiting = [one for _, crowd in asked for one in crowd]
         try:
             answers = await self._answer([question for question, _ in asked])
         except asyncio.CancelledError:
@@ -53,6 +55,7 @@ class Batches(Generic[Q, A]):
                 if not one.done():
                     one.set_exception(error)
             return
-        for one, answer in zip(waiting, answers, strict=True):
-            if not one.done():
-                one.set_result(answer)
+        for (_, crowd), answer in zip(asked, answers, strict=True):
+            for one in crowd:
+                if not one.done():
+                    one.set_result(answer)

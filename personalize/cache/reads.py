@@ -23,6 +23,9 @@ budget, which it asks after that, may take as long as what was asked before."""
 
 FLEET_POLL = 0.02
 
+PAGES_FIRST = 8
+"""Turns of the event loop from a read's end to the answer of a page that has waited for it, and some."""
+
 CLOSE_SECONDS = 0.1
 """What writes are given when the service stops: what was just read is worth keeping for the replica that comes next."""
 
@@ -146,6 +149,9 @@ class Reads:
         return Section(content, order.spec.asked, fetched_at)
 
     async def _share(self, order: Order, section: AnySection, comparison: Comparison, lease: Lease | None) -> None:
+        """Let the other replicas know a section, once the pages that wait for it have had their turns to answer."""
+        for _ in range(PAGES_FIRST):
+            await asyncio.sleep(0)
         await self._tiers.share(order.key, order.name, section, comparison)
         if lease is not None:
             await lease.release()

@@ -131,12 +131,13 @@ class RedisStore:
     async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
         """Return what is known of a profile's named sections; `None` if Redis does not answer.
 
-        Profiles that are asked for at the same time share a round trip, which costs each of those requests its time.
+        Profiles that are asked for at the same time share a round trip, which costs each of those requests its time; a
+        crowd that comes for one profile is one of them.
         """
         if not self._connection.waited_for:
             return None
         wanted = list(names)
-        fields, seconds = await self._reads.ask((KEY % key, [STAMP, *wanted]))
+        fields, seconds = await self._reads.ask((KEY % key, (STAMP, *wanted)))
         patience.spend(seconds)
         return None if fields is None else _known(wanted, fields)
 

@@ -169,7 +169,6 @@ class CachedSource:
 
     async def aclose(self) -> None:
         """End all that is under way."""
-        await self._tiers.aclose()
         await self._reads.aclose()
 
     def _key(self, collection: Collection, external_id: ExternalId) -> str:
@@ -183,7 +182,6 @@ class CachedSource:
 
     def _leave(self, key: str) -> None:
         """Let go of what is on its way to a profile, and of how earlier attempts went."""
-        self._tiers.leave(key)
         self._reads.leave(key)
         for name in SECTIONS:
             self._setbacks.pop((key, name), None)

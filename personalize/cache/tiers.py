@@ -8,7 +8,6 @@ from msgspec import Struct
 from personalize.cache import entry
 from personalize.cache.basis import remembered
 from personalize.cache.entry import GONE, Ages, Judgement
-from personalize.cache.lookups import Lookups
 from personalize.cache.memory import Kept, MemoryStore
 from personalize.cache.store import Known, Lease, SharedStore, Stamp
 from personalize.model import AnySection, SectionName, Tier
@@ -74,7 +73,6 @@ class Tiers:
         self._reads = cache(metrics.cache_reads.labels)
         self._clock = clock
         self._monotonic = monotonic
-        self._lookups = Lookups(self.compare)
 
     def judge(self, section: AnySection | None, spec: SectionSpec) -> Judgement:
         """Return how a section stands now."""
@@ -89,7 +87,7 @@ class Tiers:
         found = {name: one for name, spec in specs.items() if (one := self._remembered(key, name, spec)) is not None}
         unsure = {name: spec for name, spec in specs.items() if name not in found}
         if unsure:
-            comparison = await self._lookups.look_up(key, unsure)
+            comparison = await self.compare(key, unsure)
             mark = (comparison.stamp, comparison.checked)
             found |= {
                 name: Found(one.section, one.tier, one.judgement, *mark) for name, one in comparison.found.items()
@@ -129,14 +127,6 @@ class Tiers:
         """
         if comparison.stamp is not None and not self._memory.outdated(key, comparison.checked):
             await self._shared.write(key, name, section, comparison.stamp)
-
-    def leave(self, key: str) -> None:
-        """Let nobody else wait for what was looked up before a profile was forgotten."""
-        self._lookups.leave(key)
-
-    async def aclose(self) -> None:
-        """End all that is under way."""
-        await self._lookups.aclose()
 
     def _remembered(self, key: str, name: SectionName, spec: SectionSpec) -> Found | None:
         """Return what memory has of a section if that can be served as it is, else `None`."""

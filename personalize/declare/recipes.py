@@ -47,6 +47,8 @@ class Recipe(Generic[P, R_co]):
     """The parameters that a request may set, by name."""
     providers: frozenset[str] = field(init=False)
     """The names of the providers whose items it reads."""
+    given: frozenset[str] = field(init=False)
+    """The names of the parameters that those items are given to."""
     timed: bool = field(init=False)
     """Whether it reads the clock."""
 
@@ -57,6 +59,7 @@ class Recipe(Generic[P, R_co]):
             "sections": frozenset(section_of(need) for need in needs),
             "params": {one.name: one for one in self.parameters if isinstance(one.need, Param)},
             "providers": frozenset(one.need.provider for one in self.parameters if isinstance(one.need, Items)),
+            "given": frozenset(one.name for one in self.parameters if isinstance(one.need, Items)),
             "timed": any(isinstance(one.need, Now) for one in self.parameters),
         }
         for name, value in derived.items():

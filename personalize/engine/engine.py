@@ -116,8 +116,12 @@ class Engine:
         allowance: Allowance = UNLIMITED,
     ) -> list[Outcome]:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
-        collections = sorted({call.recipe.collection for call in calls})
         errand = Errand(priority, deadline)
+        if len(calls) == 1:  # as most requests are
+            [call] = calls
+            known_alone = await self._known(calls, visitor, call.recipe.collection, errand, allowance)
+            return [await self._outcome(call, known_alone, deadline)]
+        collections = sorted({call.recipe.collection for call in calls})
         known = await _together([self._known(calls, visitor, one, errand, allowance) for one in collections])
         by_collection = dict(zip(collections, known, strict=True))
         return await _together([self._outcome(one, by_collection[one.recipe.collection], deadline) for one in calls])
@@ -134,22 +138,20 @@ class Engine:
         names = {name for call in calls if call.recipe.collection == collection for name in call.recipe.sections}
         sections = self._plan.sections(collection, names)
         ids = visitor.external_ids(collection) if sections else ()
-        snapshot, failed, fresh_for = Snapshot(), frozenset[SectionName](), float("inf")
-        peeked: list[Basis | None] = []
-        whose: ExternalId | None = None
+        known, peeked = Snapshot(fresh_for=float("inf")), tuple[Basis | None, ...]()
         for external_id in ids:
             aliases = tuple(one for one in ids if one != external_id)
             urgency = (errand.deadline, errand.priority)
             ask = Ask(collection, external_id, sections, *urgency, aliases, allowance, visitor.proven)
-            peeked.append(self._source.peek(ask))  # before: what comes meanwhile is not what the snapshot was made of
+            peeked = (*peeked, self._source.peek(ask))  # before: what comes meanwhile is not what it was made of
             with tracing.span("profile read", collection=collection, sections=",".join(sorted(names))):
                 snapshot = await self._source.fetch(ask)
-            failed |= snapshot.failed
-            fresh_for = min(fresh_for, snapshot.fresh_for)  # that the first id is unknown is known for a while only
-            whose = external_id if snapshot.found else None
-            if snapshot.found or snapshot.missing:  # where nothing is known, the next id may be a stranger's
+            known = _after(known, snapshot) if len(peeked) > 1 else snapshot
+            if snapshot.found:
+                return _Known(known, peeked, external_id)
+            if snapshot.missing:  # where nothing is known, the next id may be a stranger's
                 break
-        return _Known(replace(snapshot, failed=failed, fresh_for=fresh_for), tuple(peeked), whose)
+        return _Known(known, peeked)
 
     async def _outcome(self, call: Call, known: _Known, deadline: float) -> Outcome:
         recipe, relevant = call.recipe, _narrowed(known.snapshot, call.recipe)
@@ -216,6 +218,12 @@ class Engine:
 async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Do all at once, and return what comes of it in order; one thing alone, as most are, needs no task of its own."""
     return [await work[0]] if len(work) == 1 else await asyncio.gather(*work)
+
+
+def _after(earlier: Snapshot, later: Snapshot) -> Snapshot:
+    """Return what is known by a second id: that the first one is unknown is known for a while only, if at all."""
+    fresh_for = min(earlier.fresh_for, later.fresh_for)
+    return replace(later, failed=earlier.failed | later.failed, fresh_for=fresh_for)
 
 
 def _items(provider: ItemProvider) -> tuple[int, object]:

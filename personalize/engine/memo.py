@@ -10,7 +10,6 @@ from cachetools import LRUCache
 from msgspec import Raw
 
 from personalize.declare import UNSAYABLE, Recipe, plain
-from personalize.needs import Items
 from personalize.telemetry.metrics import Metrics
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -78,8 +77,7 @@ def key_of(recipe: Recipe[..., object], arguments: Mapping[str, object], version
 
 def _own(recipe: Recipe[..., object], arguments: Mapping[str, object]) -> dict[str, object]:
     """Return the arguments without the items of providers, for which their versions stand."""
-    items = {one.name for one in recipe.parameters if isinstance(one.need, Items)}
-    return {name: value for name, value in arguments.items() if name not in items}
+    return {name: value for name, value in arguments.items() if name not in recipe.given}
 
 
 def _size(answer: Raw) -> int:

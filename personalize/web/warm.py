@@ -107,12 +107,10 @@ class Sent:
         """Bytes."""
         return ANSWER_BYTES + len(self.body)
 
-    def known_by(self, validators: bytes | None) -> bool:
+    def known_by(self, validators: bytes) -> bool:
         """Return whether these, of an `If-None-Match`, are of somebody who has it already."""
         etag = self.told[0]
-        return validators is not None and (
-            validators == etag or responses.known_by(validators.decode("latin-1"), etag.decode("latin-1"))
-        )
+        return validators == etag or responses.known_by(validators.decode("latin-1"), etag.decode("latin-1"))
 
 
 class Reply(Struct, frozen=True):
@@ -215,7 +213,9 @@ class WarmAnswers:
         sent, request_id = warm.sent, self._request_id(told.get(b"x-request-id"))
         given_at = time.monotonic()
         age = self._age(int(max(0.0, min(self._browser_ttl, warm.until - given_at))))
-        own, known = [age, (b"x-request-id", request_id)], sent.known_by(told.get(b"if-none-match"))
+        own = [age, (b"x-request-id", request_id)]
+        validators = told.get(b"if-none-match")
+        known = validators is not None and sent.known_by(validators)
         reply = Reply(sent.known, own, b"") if known else Reply(sent.head, own, sent.body)
         seconds = given_at - now
         self.tallies.count(warm.tally, seconds, known=known)

@@ -40,6 +40,18 @@ async def test_questions_of_one_turn_share_a_round(oracle: Oracle) -> None:
     assert oracle.rounds == [["a", "b", "c"], ["d"]]
 
 
+async def test_what_several_ask_is_asked_once(oracle: Oracle) -> None:
+    """Within a turn: whoever asks later may not be told what was so before."""
+    oracle.gate.clear()
+    batches = Batches(oracle.answer, most=10)
+    crowd = [asyncio.create_task(batches.ask(one)) for one in "aaba"]
+    await oracle.asked.wait()
+    later = asyncio.create_task(batches.ask("a"))
+    oracle.gate.set()
+    assert await asyncio.gather(*crowd, later) == ["A", "A", "B", "A", "A"]
+    assert oracle.rounds == [["a", "b"], ["a"]]
+
+
 async def test_a_crowd_is_answered_in_rounds_of_so_many(oracle: Oracle) -> None:
     """All of them at the same time."""
     batches = Batches(oracle.answer, most=2)
