@@ -63,7 +63,7 @@ def test_workers_count_together_and_a_death_takes_nothing_away() -> None:
         wait_until(lambda: value(url, "personalize_workers") == 2, "two workers that count")
         for _ in range(20):
             assert get(url + ASK).status_code == 200
-        assert value(url, "personalize_requests_total") == 20
+        wait_until(lambda: value(url, "personalize_requests_total") == 20, "the counts of both workers")
         first = workers(run)
         os.kill(first[0], signal.SIGKILL)
         seen = [20.0]
