@@ -117,10 +117,6 @@ class Engine:
     ) -> list[Outcome]:
         """Answer every call, in order, about one visitor by the deadline (a time of the event loop's clock)."""
         errand = Errand(priority, deadline)
-        if len(calls) == 1:  # as most requests are
-            [call] = calls
-            known_alone = await self._known(calls, visitor, call.recipe.collection, errand, allowance)
-            return [await self._outcome(call, known_alone, deadline)]
         collections = sorted({call.recipe.collection for call in calls})
         known = await _together([self._known(calls, visitor, one, errand, allowance) for one in collections])
         by_collection = dict(zip(collections, known, strict=True))

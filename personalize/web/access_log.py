@@ -23,6 +23,9 @@ ANSWERED = "answered"
 REFUSED = "refused"
 """Under which the label of a refusal is left there."""
 
+BEGAN = "began"
+"""Under which stands there when a request was first worked on, if that was before the whole way (`perf_counter`)."""
+
 TRACEPARENT = b"traceparent"
 
 ELSEWHERE = "other"
@@ -147,7 +150,7 @@ class Answers:
             await self._traced(scope, receive, send, span)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
-        started, status = time.perf_counter(), 0
+        started, status = scope.get("state", {}).get(BEGAN) or time.perf_counter(), 0
 
         async def watching(message: Message) -> None:
             nonlocal status

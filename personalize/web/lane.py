@@ -54,8 +54,10 @@ class ShortLane:
         self._declined = _DECLINED | {TRACEPARENT} if traced else _DECLINED
         self._answers = answers
         self._recipes = None if traced else recipes
-        self._marks: dict[bytes | None, Headers] = {one.encode("latin-1"): _marks(origins, one) for one in origins}
-        self._marks[None] = _marks(origins, None)
+        self._marks: dict[bytes | None, Headers] = {
+            None if one is None else one.encode("latin-1"): responses.raw(marks(origins, one))
+            for one in (None, *origins)
+        }
         """What the pages of an origin are told beside an answer."""
 
     def at_once(self, scope: Scope) -> Reply | None:
@@ -116,10 +118,6 @@ class ShortLane:
             await send(message)
 
         return noting
-
-
-def _marks(origins: Origins, origin: str | None) -> Headers:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in marks(origins, origin)]
 
 
 def _told(scope: Scope, declined: frozenset[bytes]) -> Mapping[bytes, bytes] | None:

@@ -118,7 +118,7 @@ class LastLine:
 
 def _adding(send: Send, headers: Iterable[tuple[str, str]]) -> Send:
     """Return a `send` that adds headers when an answer begins."""
-    added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    added = responses.raw(headers)
 
     async def adding(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -14,7 +14,7 @@ from personalize.telemetry import logs
 from personalize.trust import access
 from personalize.trust.access import ANYBODY, Caller
 from personalize.web import params, responses
-from personalize.web.access_log import Answered
+from personalize.web.access_log import BEGAN, Answered
 from personalize.web.desk import Desk, proved
 from personalize.web.fragments import Fragment, Fragments
 from personalize.web.params import Query
@@ -51,7 +51,7 @@ class RecipeAnswers:
 
     async def get(self, request: Request) -> Response:
         """Answer one recipe, and count how it went."""
-        started = time.perf_counter()
+        started = request.scope["state"].get(BEGAN) or time.perf_counter()
         name, label = request.path_params["recipe"], PersonalizeError.label
         try:
             recipe = self._desk.find(name)
@@ -76,7 +76,7 @@ class RecipeAnswers:
         It has to go the whole way where there is none of a recipe: what is refused or has failed is told there, and
         what the desk has said by then is left in the request's state.
         """
-        name = scope["path"].removeprefix(PREFIX)
+        name, began = scope["path"].removeprefix(PREFIX), time.perf_counter()
         try:
             recipe = self._desk.find(name)
             query = self._query(recipe, scope, ANYBODY)
@@ -84,7 +84,7 @@ class RecipeAnswers:
             return None
         outcome = await self._asked(recipe, query, Request(scope), ANYBODY)
         if outcome.error is not None:
-            scope.setdefault("state", {})[ASKED] = outcome
+            scope.setdefault("state", {}).update({ASKED: outcome, BEGAN: began})
             return None
         varies = None if self._fragments.of(recipe) is None else "Accept"
         given, answered = Given(name, ROUTE, [outcome]), Answered(query.visitor, [outcome])

@@ -1,7 +1,7 @@
 """Answers and problems as HTTP responses."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -63,7 +63,7 @@ def plain(outcome: Outcome, *, varies: str | None = None) -> tuple[list[tuple[by
     """Return the same as headers and a body, but for how long it may be kept: of one that nobody else is told of."""
     body = msgspec.json.encode(_told(outcome))
     own = {"Content-Length": str(len(body)), "ETag": _validator(body), **({"Vary": varies} if varies else {})}
-    return [*_PLAIN, *_raw(own)], body
+    return [*_PLAIN, *raw(own.items())], body
 
 
 def fragment(outcome: Outcome, markup: str, request: Request, kept: Kept) -> Response:
@@ -141,6 +141,11 @@ def _kept(fresh_for: float, outcomes: Sequence[Outcome], kept: Kept) -> dict[str
     }
 
 
+def raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
 def _told(outcome: Outcome) -> dict[str, Any]:
     return {
         "recipe": outcome.recipe,
@@ -152,10 +157,6 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 def _validator(body: bytes) -> str:
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-
-
-def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _conditional(response: Response, request: Request) -> Response:
@@ -190,4 +191,4 @@ def _json(
     return Response(msgspec.json.encode(body), status_code, headers | PROTECTED, media_type)
 
 
-_PLAIN = _raw({"Content-Type": "application/json", **FOR_ONE, **PROTECTED})
+_PLAIN = raw({"Content-Type": "application/json", **FOR_ONE, **PROTECTED}.items())

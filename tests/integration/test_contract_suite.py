@@ -37,7 +37,7 @@ def test_a_space_may_lack_what_a_case_needs(sandbox_url: str) -> None:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("options", [("--tb=long", "--showlocals"), ("--tb=short", "-vv")])
+@pytest.mark.parametrize("options", [("--tb=long",), ("--tb=long", "--showlocals"), ("--tb=short", "-vv")])
 def test_a_failing_case_does_not_show_the_token(options: tuple[str, ...], sandbox_url: str) -> None:
     """Whether the space refuses it or is not there at all."""
     for url, word in ((sandbox_url, "401"), (f"http://127.0.0.1:{free_port()}", "ConnectError")):

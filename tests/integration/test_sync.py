@@ -23,7 +23,7 @@ from tests.sites import API_KEY, WRITE_KEY, Site
 
 pytestmark = pytest.mark.timeout(400)  # processes that start one after the other, maybe beside others
 
-ROWS = 20_000
+ROWS = 100_000
 KILLS = 3
 MAPPINGS = """
 name = "People"
@@ -134,7 +134,7 @@ def test_a_run_that_is_killed_loses_nothing(
         named = {"WAREHOUSE_URL": warehouse, "TRACKING_API_URL": url}
         for number in range(KILLS):
             with personalize("sync", "run", str(file), "--rate", "20000", environment=settings(**named)) as run:
-                enough = 2 * number + 1
+                enough = 3 * number + 2
                 wait_until(lambda most=enough: batches(client, url) > most, "batches that are sent", 300)  # type: ignore[misc]  # of now
                 os.kill(run.process.pid, signal.SIGKILL)
                 run.process.wait(60)

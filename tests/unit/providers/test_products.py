@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client import CollectorRegistry
 
 from personalize.providers.products import products_from
@@ -27,9 +28,10 @@ async def test_catalogues_are_one_collection(tmp_path: Path) -> None:
     assert metrics.registry.get_sample_value("personalize_provider_items", {"provider": "products"}) == 3
 
 
+@pytest.mark.alone
 async def test_an_import_leaves_the_loop_to_others(tmp_path: Path) -> None:
     """While a large catalogue is read, other tasks run."""
-    lines = (json.dumps({"id": number, "name": "Mug", "url": f"{SHOP}/{number}"}) for number in range(4_000))
+    lines = (json.dumps({"id": number, "name": "Mug", "url": f"{SHOP}/{number}"}) for number in range(20_000))
     (tmp_path / "shop.jsonl").write_text("\n".join(lines))
     turns = 0
 
@@ -45,5 +47,5 @@ async def test_an_import_leaves_the_loop_to_others(tmp_path: Path) -> None:
         task = asyncio.create_task(others())
         async with provider:
             task.cancel()
-            assert len(provider.items()) == 4_000
+            assert len(provider.items()) == 20_000
     assert turns > 10

@@ -1,6 +1,7 @@
 """The short lane: what it answers, what it declines, and that nothing it answers has become wrong."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.counts_requests
 
 ADA = "/api/recommended-posts?user_id=ada"
 BROKEN = """
+import time
+
 from personalize import recipe
 
 @recipe("broken", access="public")
@@ -333,6 +336,20 @@ async def test_a_recipe_that_failed_in_the_lane_is_not_asked_again(tmp_path: Pat
         counted = (await client.get("/metrics")).text
     assert 'personalize_recipe_failures_total{reason="raised",recipe="broken"} 1.0' in counted
     assert 'personalize_requests_total{outcome="error",recipe="broken"} 1.0' in counted
+
+
+async def test_a_recipe_that_is_late_in_the_lane_has_taken_its_time(tmp_path: Path) -> None:
+    """In the metrics and in the log, though the whole way had its answer at once."""
+    (tmp_path / "own.py").write_text(BROKEN.replace("raise LookupError", "time.sleep(0.3)\n    return ''"))
+    app = create_app(settings_of(RECIPES=str(tmp_path / "own.py")), transport=RecordingProfileApi({}).transport)
+    with capture_logs() as events:
+        async with client_of(app) as client:
+            assert (await client.get("/api/broken?user_id=ada&timeout_ms=50")).status_code == 500
+            counted = (await client.get("/metrics")).text
+    [taken] = re.findall(r'personalize_request_seconds_sum\{recipe="broken"\} (\S+)', counted)
+    [line] = [one for one in events if one["event"] == "request_answered"]
+    assert float(taken) >= 0.05
+    assert line["milliseconds"] >= 50
 
 
 async def test_a_defect_of_the_lane_costs_nobody_an_answer() -> None:
