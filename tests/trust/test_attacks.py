@@ -224,6 +224,7 @@ async def refused_nowhere(house: House, recipe: AnyRecipe, ids: Mapping[str, str
     return wrong
 
 
+@pytest.mark.alone  # what Redis does not take in time is lost, and would be waited for in vain
 @needs_redis
 async def test_made_up_ids_do_not_fill_redis(redis_server: Server, tmp_path: Path) -> None:
     """What is put beside somebody who is cached costs nothing to ask for, so it must leave next to nothing behind."""
