@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from personalize.cache.flights import Flight, Flights, Landing
-from personalize.cache.store import Lease
 from personalize.cache.tiers import Comparison, Found, Tiers
 from personalize.errors import ProfileApiError, ProfileNotFound, Shed
 from personalize.fleet import patience
@@ -73,6 +72,8 @@ class Reads:
         self._clock = clock
         self._flights = Flights()
         self._held: set[asyncio.Task[None]] = set()
+        self.refused = False
+        """Whether the last read was refused at once. So will the next be, perhaps: nobody need claim it beforehand."""
 
     def under_way(self, order: Order) -> Flight | None:
         """Return the read that will bring a section, if there is one that did not begin before it was forgotten."""
@@ -86,6 +87,11 @@ class Reads:
     def begin(self, order: Order) -> Flight:
         """Start reading a section; from now on this is the read that brings it."""
         return self._flights.start(order.key, order.name, order.spec, order.errand, partial(self._read, order))
+
+    def spare(self, key: str, name: SectionName, spec: SectionSpec) -> None:
+        """Give back the right to read a section that was claimed, unless somebody here is reading it."""
+        if self._flights.find(key, name, spec) is None:
+            self.hold(self._tiers.release(key, name))
 
     def leave(self, key: str) -> None:
         """Let nobody else wait for what was begun before a profile was forgotten."""
@@ -110,35 +116,37 @@ class Reads:
     async def _read(self, order: Order, flight: Flight) -> Landing:
         """Bring a section: from the replica that is reading it, or from the Profile API."""
         shed = self._reader.refuses(order.errand)
+        self.refused = shed is not None
         if shed is not None:  # in a flood of unknown visitors most reads end here, and cost nobody anything
+            self._release(order, granted=order.found.claimed)
             return Landing(error=shed)
-        lease, comparison = await self._claimed(order)
+        granted, comparison = _looked_up(order) if order.found.claimed else await self._claimed(order)
         waited = FLEET_POLL
         # Counted, and not measured: where a crowd keeps this process busy, the other one's read would seem to be late.
-        while lease is None and not _fresh(comparison, order) and waited + 2 * patience.spent() < FLEET_SECONDS:
+        while not granted and not _fresh(comparison, order) and waited + 2 * patience.spent() < FLEET_SECONDS:
             await asyncio.sleep(FLEET_POLL)
             waited += FLEET_POLL
-            lease, comparison = await self._claimed(order)
+            granted, comparison = await self._claimed(order)
         if _fresh(comparison, order):
-            self._release(lease)
+            self._release(order, granted=granted)
             return Landing(comparison.found[order.name].section, shared=True, coalesced=True)
-        if lease is None and order.errand.priority == "refresh":
+        if not granted and order.errand.priority == "refresh":
             return Landing(shared=True, coalesced=True)  # somebody is at it, and nobody waits
         flight.asked, flight.stamp = True, comparison.stamp
-        return await self._from_profile_api(order, comparison, lease)
+        return await self._from_profile_api(order, comparison, granted=granted)
 
-    async def _claimed(self, order: Order) -> tuple[Lease | None, Comparison]:
+    async def _claimed(self, order: Order) -> tuple[bool, Comparison]:
         return await self._tiers.claim(order.key, order.name, order.spec, order.found)
 
-    async def _from_profile_api(self, order: Order, comparison: Comparison, lease: Lease | None) -> Landing:
+    async def _from_profile_api(self, order: Order, comparison: Comparison, *, granted: bool) -> Landing:
         """Read one section and keep it; a failure is a value, for perhaps nobody waits any more to catch it."""
         try:
             section = await self._section(order)
         except ProfileApiError as error:
-            self._release(lease)
+            self._release(order, granted=granted)
             return Landing(error=error)
         self._tiers.keep(order.key, order.name, section, comparison)
-        self.hold(self._share(order, section, comparison, lease))
+        self.hold(self._share(order, section, comparison, granted=granted))
         return Landing(section)
 
     async def _section(self, order: Order) -> AnySection:
@@ -148,22 +156,27 @@ class Reads:
             content = await self._reader.read(order.collection, order.external_id, order.spec, order.errand)
         return Section(content, order.spec.asked, fetched_at)
 
-    async def _share(self, order: Order, section: AnySection, comparison: Comparison, lease: Lease | None) -> None:
+    async def _share(self, order: Order, section: AnySection, comparison: Comparison, *, granted: bool) -> None:
         """Let the other replicas know a section, once the pages that wait for it have had their turns to answer."""
         for _ in range(PAGES_FIRST):
             await asyncio.sleep(0)
         await self._tiers.share(order.key, order.name, section, comparison)
-        if lease is not None:
-            await lease.release()
+        if granted:
+            await self._tiers.release(order.key, order.name)
 
-    def _release(self, lease: Lease | None) -> None:
-        if lease is not None:
-            self.hold(lease.release())
+    def _release(self, order: Order, *, granted: bool) -> None:
+        if granted:
+            self.hold(self._tiers.release(order.key, order.name))
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._held.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.cache_write_broke(error)
+
+
+def _looked_up(order: Order) -> tuple[bool, Comparison]:
+    """Return what the look-up has said already: that nobody else reads, and what there is."""
+    return True, Comparison({order.name: order.found}, order.found.stamp, order.found.checked)
 
 
 def _fresh(comparison: Comparison, order: Order) -> bool:

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import TypeAlias
 
 import msgspec
 
@@ -92,6 +94,10 @@ RELATE = Script(
 """Remember keys of the same person; the ones that came first stay."""
 
 
+_Question: TypeAlias = tuple[str, tuple[SectionName, ...], bool]
+"""Whose sections, which, and whether what is not there is claimed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """Seconds after which Redis itself forgets a profile, and one that does not exist: made-up ids must not fill it."""
@@ -128,7 +134,7 @@ class RedisStore:
         self._clock = clock
         self._reads = Batches(self._read, most=connection.most_keys)
 
-    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
+    async def read(self, key: str, names: Iterable[SectionName], *, claiming: bool = False) -> Known | None:
         """Return what is known of a profile's named sections; `None` if Redis does not answer.
 
         Profiles that are asked for at the same time share a round trip, which costs each of those requests its time; a
@@ -136,18 +142,30 @@ class RedisStore:
         """
         if not self._connection.waited_for:
             return None
-        wanted = list(names)
-        fields, seconds = await self._reads.ask((KEY % key, (STAMP, *wanted)))
+        known, seconds = await self._reads.ask((key, tuple(names), claiming))
         patience.spend(seconds)
-        return None if fields is None else _known(wanted, fields)
+        return known
 
-    async def _read(
-        self, asked: Sequence[tuple[str, Sequence[str]]]
-    ) -> Sequence[tuple[list[bytes | None] | None, float]]:
+    async def _read(self, asked: Sequence[_Question]) -> Sequence[tuple[Known | None, float]]:
         endless = patience.Patience(math.inf)  # one's want of it is not to leave the others without an answer
         with patience.hurried(endless):
-            found = await self._connection.read_hashes(asked)
-        return [(None if found is None else found[place], endless.spent) for place in range(len(asked))]
+            known = await (self._looked(asked) if _alike(asked) else self._read_apart(asked))
+        return [(known[place] if known else None, endless.spent) for place in range(len(asked))]
+
+    async def _looked(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
+        """Read the same sections of several profiles, and claim what is not there."""
+        _, names, _ = asked[0]
+        hashes = [(KEY % key, [_lock(key, name) for name in names]) for key, *_ in asked]
+        found = await self._locks.look(hashes, (STAMP, *names), seconds=LEASE_SECONDS)
+        if found is None:
+            return None
+        return [_known(names, fields, tuple(compress(names, ours))) for fields, ours in found]
+
+    async def _read_apart(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
+        found = await self._connection.read_hashes([(KEY % key, (STAMP, *names)) for key, names, _ in asked])
+        if found is None:
+            return None
+        return [_known(names, fields) for (_, names, _), fields in zip(asked, found, strict=True)]
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep one section, unless the profile was forgotten since it had this stamp; one round trip."""
@@ -156,9 +174,12 @@ class RedisStore:
 
     async def claim(self, key: str, name: SectionName) -> Claim:
         """Ask for the right to read a section, which one replica has at a time, and for what is known of it then."""
-        lock = f"{KEY % key}:lock:{name}"
-        taken = await self._locks.take(lock, seconds=LEASE_SECONDS, key=KEY % key, fields=[STAMP, name])
-        return Claim(taken.lease, None if taken.fields is None else _known([name], taken.fields))
+        taken = await self._locks.take(_lock(key, name), seconds=LEASE_SECONDS, key=KEY % key, fields=[STAMP, name])
+        return Claim(taken.ours, None if taken.fields is None else _known([name], taken.fields))
+
+    async def release(self, key: str, name: SectionName) -> None:
+        """Let other replicas read a section."""
+        await self._locks.release(_lock(key, name))
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Remember that other profiles' keys stand for the same person."""
@@ -215,7 +236,17 @@ def _aliases(key: str) -> str:
     return f"{KEY % key}:aliases"
 
 
-def _known(names: Sequence[SectionName], fields: Sequence[bytes | None]) -> Known:
+def _lock(key: str, name: SectionName) -> str:
+    return f"{KEY % key}:lock:{name}"
+
+
+def _alike(asked: Sequence[_Question]) -> bool:
+    """Whether all ask for the same sections, and to claim them."""
+    _, names, _ = asked[0]
+    return all(claiming and others == names for _, others, claiming in asked)
+
+
+def _known(names: Sequence[SectionName], fields: Sequence[bytes | None], claimed: Sequence[SectionName] = ()) -> Known:
     """Return what a profile's stamp and fields say; what cannot be read is not there."""
     stamp, *values = fields
     sections = {
@@ -223,7 +254,7 @@ def _known(names: Sequence[SectionName], fields: Sequence[bytes | None]) -> Know
         for name, value in zip(names, values, strict=True)
         if value is not None and (section := _decoded(name, value)) is not None
     }
-    return Known(stamp or b"", sections)
+    return Known(stamp or b"", sections, claimed)
 
 
 def _decoded(name: SectionName, value: bytes) -> AnySection | None:

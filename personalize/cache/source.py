@@ -127,12 +127,13 @@ class CachedSource:
         """Return what is known by the deadline, how it came to be known, and which sections could not be read."""
         started = self._monotonic()
         key = self._key(ask.collection, ask.external_id)
-        found = await self._tiers.look_up(key, ask.sections)
+        found = await self._tiers.look_up(key, ask.sections, claiming=not self._reads.refused)
         looked_up = self._monotonic() - started
         if stale := {name: one for name, one in found.items() if one.judgement.standing == "stale"}:
             self._refresh(key, ask, stale)
         unread = {name: one for name, one in found.items() if _must_be_read(one)}
         landed = await self._read(key, ask, unread) if unread else {}
+        self._spare(key, ask, found, landed)
         waited = self._monotonic() - started
         served = {
             name: self._served(key, name, ask.sections[name], one, landed.get(name), waited if landed else looked_up)
@@ -221,6 +222,14 @@ class CachedSource:
             ]
             again = False  # somebody else's failure is not one's own: it is tried once more, for all who share it
         return landed
+
+    def _spare(
+        self, key: str, ask: Ask, found: Mapping[SectionName, Found], landed: Mapping[SectionName, Landing]
+    ) -> None:
+        """Let other replicas read what was claimed here and then not read."""
+        for name, one in found.items():
+            if one.claimed and landed.get(name, REFUSED) is REFUSED:
+                self._reads.spare(key, name, ask.sections[name])
 
     def _joined(self, order: Order) -> Flight:
         """Return the read that will bring a section: one that is under way, else a new one."""

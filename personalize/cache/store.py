@@ -1,6 +1,6 @@
 """What the shared tier is to the policy, and what stands in for it where a process is alone."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct, field
@@ -13,32 +13,31 @@ Stamp: TypeAlias = bytes
 
 
 class Known(Struct, frozen=True):
-    """What the shared tier has of a profile: its stamp, and those of its sections that were asked for."""
+    """What the shared tier has of a profile: its stamp, and those of its sections that were asked for.
+
+    `claimed` are those which are not there, and which we have the right to read now, for the whole fleet.
+    """
 
     stamp: Stamp = b""
     sections: Mapping[SectionName, AnySection] = field(default_factory=dict)
-
-
-class Lease(Protocol):
-    """The right to read a section for the whole fleet."""
-
-    async def release(self) -> None:
-        """Let others read it."""
-        ...
+    claimed: Collection[SectionName] = ()
 
 
 class Claim(Struct, frozen=True):
-    """The right to read a section, if nobody else has it, and what is known of the profile now."""
+    """Whether we have the right to read a section, for the whole fleet, and what is known of the profile now."""
 
-    lease: Lease | None
+    granted: bool
     known: Known | None
 
 
 class SharedStore(Protocol):
     """The tier that replicas share. None of its verbs raises or takes long, whatever state the tier is in."""
 
-    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
-        """Return what is known of a profile's named sections; `None` when the tier does not answer."""
+    async def read(self, key: str, names: Iterable[SectionName], *, claiming: bool = False) -> Known | None:
+        """Return what is known of a profile's named sections; `None` when the tier does not answer.
+
+        With `claiming` the right to read what is not there is asked for in the same round trip.
+        """
         ...
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
@@ -48,8 +47,13 @@ class SharedStore(Protocol):
     async def claim(self, key: str, name: SectionName) -> Claim:
         """Ask for the right to read a section, and for what is known of it after that, in one round trip.
 
-        When the tier does not answer, nothing is known and everybody has the right.
+        One process has it at a time, and is granted it again. When the tier does not answer, nothing is known and
+        everybody has it.
         """
+        ...
+
+    async def release(self, key: str, name: SectionName) -> None:
+        """Give back the right to read a section, if it is still ours."""
         ...
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
@@ -88,20 +92,16 @@ class SharedStore(Protocol):
         ...
 
 
-class _Free:
-    """The right to read what nobody else could be reading."""
-
-    async def release(self) -> None:
-        """Nobody waits for it."""
-
-
-FREE: Lease = _Free()
-
-
 class Alone:
     """The shared tier of a process that shares nothing: it never answers, and there is nobody to tell."""
 
-    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:  # noqa: ARG002 -- the protocol's
+    async def read(
+        self,
+        key: str,  # noqa: ARG002 -- the protocol's
+        names: Iterable[SectionName],  # noqa: ARG002 -- the protocol's
+        *,
+        claiming: bool = False,  # noqa: ARG002 -- the protocol's
+    ) -> Known | None:
         """Know nothing."""
         return None
 
@@ -110,7 +110,10 @@ class Alone:
 
     async def claim(self, key: str, name: SectionName) -> Claim:  # noqa: ARG002 -- the protocol's
         """Let it read."""
-        return Claim(FREE, None)
+        return Claim(granted=True, known=None)
+
+    async def release(self, key: str, name: SectionName) -> None:
+        """Have nobody who waits for it."""
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         """Keep nothing."""

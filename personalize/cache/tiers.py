@@ -9,7 +9,7 @@ from personalize.cache import entry
 from personalize.cache.basis import remembered
 from personalize.cache.entry import GONE, Ages, Judgement
 from personalize.cache.memory import Kept, MemoryStore
-from personalize.cache.store import Known, Lease, SharedStore, Stamp
+from personalize.cache.store import Known, SharedStore, Stamp
 from personalize.model import AnySection, SectionName, Tier
 from personalize.needs import SectionSpec
 from personalize.ports import Basis
@@ -21,7 +21,8 @@ _RANK = {"fresh": 3, "stale": 2, "expired": 1, "gone": 0}
 class Found(Struct, frozen=True):
     """What the tiers have of one section, where it was, and how it stands.
 
-    `stamp` is the profile's in the shared tier, if that was asked and answered, at `checked` of the monotonic clock.
+    `stamp` is the profile's in the shared tier, if that was asked and answered, at `checked` of the monotonic clock;
+    `claimed` says that it is not there, and that we have the right to read it.
     """
 
     section: AnySection | None
@@ -29,6 +30,7 @@ class Found(Struct, frozen=True):
     judgement: Judgement
     stamp: Stamp | None = None
     checked: float = 0.0
+    claimed: bool = False
 
 
 class Comparison(Struct, frozen=True):
@@ -82,29 +84,24 @@ class Tiers:
         """Return these sections as they are in memory, if all of them are, and may be trusted."""
         return remembered(self._memory, self._shared, key, tuple(names))
 
-    async def look_up(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> dict[SectionName, Found]:
-        """Return what is known of a profile's sections, in one round trip to the shared tier at most."""
+    async def look_up(
+        self, key: str, specs: Mapping[SectionName, SectionSpec], *, claiming: bool = False
+    ) -> dict[SectionName, Found]:
+        """Return what is known of a profile's sections, in one round trip to the shared tier at most.
+
+        With `claiming` the right to read what is not there is asked for at once: whoever does not read releases it.
+        """
         found = {name: one for name, spec in specs.items() if (one := self._remembered(key, name, spec)) is not None}
         unsure = {name: spec for name, spec in specs.items() if name not in found}
         if unsure:
-            comparison = await self.compare(key, unsure)
-            mark = (comparison.stamp, comparison.checked)
-            found |= {
-                name: Found(one.section, one.tier, one.judgement, *mark) for name, one in comparison.found.items()
-            }
+            checked = self._monotonic()
+            known = await self._shared.read(key, unsure, claiming=claiming)
+            found |= self._looked_up(key, unsure, known, checked)
         for name, one in found.items():
             self._reads(name, one.tier).inc()
         return found
 
-    async def compare(self, key: str, specs: Mapping[SectionName, SectionSpec]) -> Comparison:
-        """Return the better of what memory and the shared tier know, and let memory know it too."""
-        checked = self._monotonic()
-        known = await self._shared.read(key, specs)
-        return self._compared(key, specs, known, checked)
-
-    async def claim(
-        self, key: str, name: SectionName, spec: SectionSpec, looked: Found
-    ) -> tuple[Lease | None, Comparison]:
+    async def claim(self, key: str, name: SectionName, spec: SectionSpec, looked: Found) -> tuple[bool, Comparison]:
         """Ask for the right to read a section, and compare once more: another replica may just have read it.
 
         Where the shared tier does not answer this, what it said when it was `looked` up is still good to keep by.
@@ -114,7 +111,11 @@ class Tiers:
         comparison = self._compared(key, {name: spec}, claim.known, checked)
         if claim.known is None and looked.stamp is not None:
             comparison = Comparison(comparison.found, looked.stamp, looked.checked)
-        return claim.lease, comparison
+        return claim.granted, comparison
+
+    async def release(self, key: str, name: SectionName) -> None:
+        """Let others read a section."""
+        await self._shared.release(key, name)
 
     def keep(self, key: str, name: SectionName, section: AnySection, comparison: Comparison) -> None:
         """Let memory know a section that was read after a comparison."""
@@ -135,6 +136,17 @@ class Tiers:
             return None
         judgement = self.judge(kept.section, spec)
         return Found(kept.section, "memory", judgement) if judgement.standing in {"fresh", "stale"} else None
+
+    def _looked_up(
+        self, key: str, specs: Mapping[SectionName, SectionSpec], known: Known | None, checked: float
+    ) -> dict[SectionName, Found]:
+        """Return the better of what memory and the shared tier know, with what that one said."""
+        compared = self._compared(key, specs, known, checked)
+        claimed = known.claimed if known is not None else ()
+        return {
+            name: Found(one.section, one.tier, one.judgement, compared.stamp, checked, name in claimed)
+            for name, one in compared.found.items()
+        }
 
     def _compared(
         self, key: str, specs: Mapping[SectionName, SectionSpec], known: Known | None, checked: float

@@ -3,18 +3,42 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from personalize.fleet.connection import Connection
 from personalize.fleet.script import Argument, Script
 
 TAKE = Script(
     """
-    local taken = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+    local taken = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1]
     return {taken and 1 or 0, redis.call('HMGET', KEYS[2], unpack(ARGV, 3))}
     """
 )
-"""Take a lock that nobody holds, and read fields of a hash after that: what its last holder left is among them."""
+"""Take a lock that nobody else holds, and read fields of a hash: what its last holder left is among them."""
+
+LOOK = Script(
+    """
+    local width, found = #ARGV - 2, {}
+    for first = 1, #KEYS, width do
+        local values = redis.call('HMGET', KEYS[first], unpack(ARGV, 3))
+        for place = 2, width do
+            local lock, taken = KEYS[first + place - 1], false
+            if not values[place] then
+                taken = redis.pcall('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])
+                taken = taken and taken.ok or not taken and redis.call('GET', lock) == ARGV[1]
+            end
+            values[width + place - 1] = taken and 1 or 0
+        end
+        found[#found + 1] = values
+    end
+    return found
+    """
+)
+"""Read the same fields of several hashes, and take the locks of those that are not there.
+
+The keys are each hash and the locks of its fields, of which the first has none. Each hash's values are followed by
+which of its locks are ours. A server that is full is read all the same.
+"""
 
 RELEASE = Script(
     """
@@ -25,36 +49,19 @@ RELEASE = Script(
 """Give back what is still one's own: after its time somebody else may have it."""
 
 
-class Lease:
-    """A lock that is held until it is released, or its time is over.
-
-    Args:
-        connection: where it is held; nowhere while Redis is away.
-        name: the lock's key.
-        token: what proves that it is this holder's.
-    """
-
-    def __init__(self, connection: Connection | None, name: str, token: str) -> None:
-        self._connection = connection
-        self._name = name
-        self.token = token
-
-    async def release(self) -> None:
-        """Let others have it."""
-        if self._connection is not None:
-            await self._connection.evaluate("unlock", RELEASE, [self._name], [self.token])
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A lease, or none when somebody else holds it, and what the lock is about; `None` where Redis does not answer."""
+    """Whether a lock is ours, and what it is about; `None` where Redis does not answer."""
 
-    lease: Lease | None
+    ours: bool
     fields: Sequence[bytes | None] | None
 
 
 class Locks:
     """Short locks over Redis, which save work and guard nothing: one that is lost costs work done twice, never a wait.
+
+    They are a process': what one of its parts holds no other need wait for, since they know of each other. So what
+    Redis took, and was not heard to, is no hindrance to whoever asks for it again.
 
     Args:
         connection: the fleet's connection; without one there is nobody else.
@@ -62,18 +69,49 @@ class Locks:
 
     def __init__(self, connection: Connection | None) -> None:
         self._connection = connection
+        self._token = secrets.token_hex(8)
 
     async def take(self, name: str, *, seconds: float, key: str, fields: Sequence[str]) -> Taken:
         """Take a lock, and read fields of a hash in the same slot, in one round trip.
 
-        Where Redis does not answer, nobody holds it. Perhaps it does take it later: so that lease is released, too.
+        Where Redis does not answer, nobody holds it. Perhaps it does take it later: so it is to be released, too.
         """
-        lease = Lease(self._connection, name, secrets.token_hex(8))
         if self._connection is None:
-            return Taken(lease, None)
-        arguments: list[Argument] = [lease.token, max(1, int(seconds * 1000)), *fields]
+            return Taken(ours=True, fields=None)
+        arguments: list[Argument] = [self._token, _milliseconds(seconds), *fields]
         answer = await self._connection.evaluate("lock", TAKE, [name, key], arguments)
         if answer is None:
-            return Taken(lease, None)
+            return Taken(ours=True, fields=None)
         taken, read = cast("tuple[int, list[bytes | None]]", answer)
-        return Taken(lease if taken else None, read)
+        return Taken(bool(taken), read)
+
+    async def look(
+        self, hashes: Sequence[tuple[str, Sequence[str]]], fields: Sequence[str], *, seconds: float
+    ) -> Sequence[tuple[Sequence[bytes | None], Sequence[bool]]] | None:
+        """Read fields of hashes, and take the locks of those that are not there, in one round trip.
+
+        Args:
+            hashes: each one's key, with the key of a lock for each field but the first.
+            fields: what is read of each.
+            seconds: for how long a lock is held at the most.
+
+        Returns the values of each hash, and which of its locks are ours now; `None` where Redis does not answer.
+        """
+        if self._connection is None:
+            return None
+        keys = [one for key, locks in hashes for one in (key, *locks)]
+        arguments: list[Argument] = [self._token, _milliseconds(seconds), *fields]
+        answer = await self._connection.evaluate("read", LOOK, keys, arguments)
+        if answer is None:
+            return None
+        width = len(fields)
+        return [(one[:width], [taken == 1 for taken in one[width:]]) for one in cast("list[list[Any]]", answer)]
+
+    async def release(self, name: str) -> None:
+        """Let others have it."""
+        if self._connection is not None:
+            await self._connection.evaluate("unlock", RELEASE, [name], [self._token])
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

@@ -15,7 +15,7 @@ from personalize.fleet.address import Address, Limits
 from personalize.fleet.budget import Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.invalidations import Invalidations
-from personalize.fleet.lock import Lease, Locks
+from personalize.fleet.lock import Locks
 from personalize.fleet.script import Script
 from personalize.telemetry.metrics import Metrics
 from tests import redises
@@ -73,8 +73,14 @@ async def listening(connection: Connection, heard: list[str]) -> AsyncIterator[I
             await task
 
 
-async def taken(locks: Locks) -> Lease | None:
-    return (await locks.take("{tag}:lock", seconds=60, key="{tag}", fields=["f"])).lease
+async def one_holds_it(connection: Connection) -> None:
+    """Show that a lock is one's, and another's when that one has looked without it, and given it back."""
+    one, other = Locks(connection), Locks(connection)
+    assert (await one.take("{tag}:lock", seconds=60, key="{tag}", fields=["f"])).ours
+    hashes, fields = [("{tag}", ["{tag}:lock"])], ["stamp", "f"]
+    assert await other.look(hashes, fields, seconds=60) == [([None, None], [False])]
+    await one.release("{tag}:lock")
+    assert await other.look(hashes, fields, seconds=60) == [([None, None], [True])]
 
 
 async def test_the_master_is_found(watched: Guarded) -> None:
@@ -83,9 +89,7 @@ async def test_the_master_is_found(watched: Guarded) -> None:
     async with connected(url) as connection:
         await written(connection, "k", b"v")
         assert watched.servers[0].info("keyspace")["db2"]["keys"] == 1
-        locks = Locks(connection)
-        assert await taken(locks) is not None
-        assert await taken(locks) is None
+        await one_holds_it(connection)
         assert (
             await Budget(connection, name="n", rate=1, metrics=Metrics(CollectorRegistry()), fleet_size=1).take("page")
         ).wait == 0
@@ -158,11 +162,7 @@ async def test_a_cluster_is_one_redis(cluster: Cluster) -> None:
         for number in range(30):
             await written(connection, f"k{number}", b"v")
         assert await connection.evaluate("read", BOTH, ["{tag}:a", "{tag}:b"], []) == [None, None]
-        locks = Locks(connection)
-        lease = await taken(locks)
-        assert lease is not None
-        assert await taken(locks) is None
-        await lease.release()
+        await one_holds_it(connection)
         budget = Budget(connection, name="n", rate=0.01, metrics=Metrics(CollectorRegistry()), fleet_size=100)
         assert [(await budget.take("server")).wait for _ in range(8)] == [0] * 8
         await budget.pause(10)

@@ -101,16 +101,6 @@ class Purse:
         return self.left >= 0
 
 
-class Right:
-    """A lease of the double below."""
-
-    def __init__(self, leases: set[tuple[str, str]], place: tuple[str, str]) -> None:
-        self._leases, self._place = leases, place
-
-    async def release(self) -> None:
-        self._leases.discard(self._place)
-
-
 class Shared:
     """What the shared tier promises, in a dictionary: it records its calls, may be away, slow, or deaf."""
 
@@ -119,9 +109,11 @@ class Shared:
         self.sections: dict[tuple[str, SectionName], AnySection] = {}
         self.related_to: dict[str, set[str]] = {}
         self.said: dict[str, Mapping[str, float]] = {}
-        self.leases: set[tuple[str, str]] = set()
+        self.claims: set[tuple[str, str]] = set()
         self.listeners: list[Callable[[str], None]] = []
         self.reads: list[str] = []
+        self.claiming = False
+        """Whether the last one of them asked for the right to read what is not there."""
         self.writes: list[str] = []
         self.keys: set[str] = set()
         self.away = False
@@ -134,17 +126,20 @@ class Shared:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def read(self, key: str, names: Iterable[SectionName]) -> Known | None:
+    async def read(self, key: str, names: Iterable[SectionName], *, claiming: bool = False) -> Known | None:
         wanted = list(names)
         self.keys.add(key)
         self.reads.append(",".join(wanted))
+        self.claiming = claiming
         if self.delay:
             await asyncio.sleep(self.delay)
             patience.spend(self.delay)
         if self.away:
             return None
         found = {name: self.sections[key, name] for name in wanted if (key, name) in self.sections}
-        return Known(self.stamps.get(key, b""), found)
+        free = [name for name in wanted if claiming and name not in found and (key, name) not in self.claims]
+        self.claims |= {(key, name) for name in free}
+        return Known(self.stamps.get(key, b""), found, free)
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         await self.gate.wait()
@@ -153,12 +148,13 @@ class Shared:
             self.sections[key, name] = section
 
     async def claim(self, key: str, name: SectionName) -> Claim:
-        held = not self.away and (key, name) in self.leases
-        self.leases.add((key, name))
+        held = not self.away and (key, name) in self.claims
+        self.claims.add((key, name))
         known = await self.read(key, [name])
-        if self.unheard:
-            return Claim(Right(self.leases, (key, name)), None)
-        return Claim(None if held else Right(self.leases, (key, name)), known)
+        return Claim(not held or self.unheard, None if self.unheard else known)
+
+    async def release(self, key: str, name: SectionName) -> None:
+        self.claims.discard((key, name))
 
     async def relate(self, key: str, others: Iterable[str], *, proven: bool) -> None:
         for other in others:

@@ -79,7 +79,7 @@ async def test_the_other_replica_takes_over_when_the_reader_fails(fleet: Fleet) 
 
 async def test_a_replica_that_died_while_reading_delays_nobody_for_long(fleet: Fleet) -> None:
     """Its right to read is still taken; after 200 ms the other one reads all the same."""
-    fleet.shared.leases.add((key_of(ADA), "traits"))
+    fleet.shared.claims.add((key_of(ADA), "traits"))
     assert content(await fleet.one.fetch(within=5)) == {"plan": ADA.value}
 
 
@@ -89,7 +89,7 @@ def test_a_slow_shared_tier_does_not_lengthen_that(delay: float) -> None:
 
     async def test() -> None:
         house = House()
-        house.shared.leases.add((key_of(ADA), "traits"))
+        house.shared.claims.add((key_of(ADA), "traits"))
         house.shared.delay = delay
         begun = now()
         fetch = asyncio.create_task(house.fetch())
@@ -105,7 +105,7 @@ async def test_a_refresh_leaves_the_read_to_whoever_is_at_it(fleet: Fleet) -> No
     """Nobody waits for it."""
     await fleet.one.fetch()
     fleet.clock.now += 400
-    fleet.shared.leases.add((key_of(ADA), "traits"))
+    fleet.shared.claims.add((key_of(ADA), "traits"))
     assert (await fleet.one.fetch()).failed == set()
     await asyncio.sleep(0.25)
     assert len(fleet.reader.asked) == 1

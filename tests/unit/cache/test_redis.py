@@ -25,6 +25,7 @@ from tests.redises import Server, needs_redis
 
 PLAN: Traits = Section({"plan": "pro"}, ("plan",), 1000.5)
 NOBODY: Traits = Section(None, ("plan",), 1000.5)
+BOTH: tuple[SectionName, ...] = ("events", "traits")
 VIEWED: EventHistory = Section((), ("Viewed",), 1000.5)
 
 
@@ -232,14 +233,41 @@ async def test_a_full_redis_still_forgets_and_amends(store: RedisStore, server: 
     assert known.sections == {"traits": TEAM}
 
 
-async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore) -> None:
+async def test_one_replica_at_a_time_may_read_a_section(store: RedisStore, server: Server) -> None:
     """Of a profile; another section is another's to read."""
-    first = await store.claim("ada", "traits")
-    assert first.lease is not None
-    assert (await store.claim("ada", "traits")).lease is None
-    assert (await store.claim("ada", "events")).lease is not None
-    await first.lease.release()
-    assert (await store.claim("ada", "traits")).lease is not None
+    async with connected(server.url) as connection:
+        other = store_of(connection)
+        assert (await store.claim("ada", "traits")).granted
+        assert not (await other.claim("ada", "traits")).granted
+        assert (await other.claim("ada", "events")).granted
+        await store.release("ada", "traits")
+        assert (await other.claim("ada", "traits")).granted
+
+
+async def test_whoever_looks_may_read_what_is_not_there(store: RedisStore, server: Server) -> None:
+    """If that is what it looks for, and nobody else may: in the same round trip, also for several profiles."""
+    await store.write("ada", "events", VIEWED, b"")
+    async with connected(server.url) as connection:
+        other = store_of(connection)
+        await until(lambda: other.read("warm", ["traits"], claiming=True), "Redis to answer")
+        assert await store.read("ada", ["events", "traits"]) == Known(b"", {"events": VIEWED})
+        server.client.config_resetstat()
+        looks = [store.read(key, ["events", "traits"], claiming=True) for key in ("ada", "bob")]
+        assert await asyncio.gather(*looks) == [
+            Known(b"", {"events": VIEWED}, BOTH[1:]),
+            Known(claimed=BOTH),
+        ]
+        assert server.client.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+        assert await other.read("ada", ["events", "traits"], claiming=True) == Known(b"", {"events": VIEWED})
+        assert not (await other.claim("ada", "traits")).granted
+        await store.release("ada", "traits")
+        assert (await other.claim("ada", "traits")).granted
+
+
+async def test_whoever_does_not_claim_takes_no_right_along(store: RedisStore) -> None:
+    """Also where both ask in one turn."""
+    looks = [store.read("ada", ["traits"], claiming=True), store.read("bob", ["traits"])]
+    assert await asyncio.gather(*looks) == [Known(), Known()]
 
 
 async def test_a_shared_round_trip_costs_each_its_time(server: Server) -> None:
@@ -295,9 +323,11 @@ async def test_while_redis_is_away_there_is_nothing(tmp_path: Path) -> None:
     await store.write("ada", "traits", PLAN, b"")
     await store.relate("ada", ["a"], proven=True)
     assert await store.read("ada", ["traits"]) is None
+    assert await store.read("ada", ["traits"], claiming=True) is None
     for _ in range(2):
         claim = await store.claim("ada", "traits")
-        assert (claim.lease is not None, claim.known) == (True, None)
+        assert (claim.granted, claim.known) == (True, None)
+    await store.release("ada", "traits")
     assert not await store.forget("ada")
     assert await store.amend("ada", lambda record: Amended(record, "written")) is None
     assert await store.related("ada") is None

@@ -555,17 +555,59 @@ async def test_a_read_that_would_be_refused_asks_nobody(house: House) -> None:
     """Neither for the right to read nor the shared tier a second time: a flood must cost little."""
     house.reader.refusal = Shed("breaker")
     assert (await house.fetch()).missing == {"traits"}
-    assert (house.reader.asked, house.shared.reads, house.shared.leases) == ([], ["traits"], set())
+    assert (house.reader.asked, house.shared.reads, house.shared.claims) == ([], ["traits"], set())
     assert house.counted("shed") == 1
+
+
+async def test_while_reads_are_refused_nobody_claims_one(house: House) -> None:
+    """It would have to be given back, each time."""
+    house.reader.refusal = Shed("breaker")
+    await house.fetch()
+    assert house.shared.claiming
+    await house.fetch(BOB)
+    assert not house.shared.claiming
+    house.reader.refusal = None
+    assert content(await house.fetch(BOB)) == {"plan": BOB.value}
+    await house.fetch(ADA)
+    assert house.shared.claiming
+
+
+async def test_what_nobody_knows_is_read_after_one_look(house: House) -> None:
+    """The right to read it comes with the look-up, and is given back when the others can know it."""
+    house.reader.gate.clear()
+    fetch = asyncio.create_task(house.fetch())
+    await house.reader.reached.wait()
+    assert (house.shared.reads, house.shared.claims) == (["traits"], {(key_of(ADA), "traits")})
+    house.reader.gate.set()
+    assert content(await fetch) == {"plan": ADA.value}
+    assert (house.shared.writes, house.shared.claims) == (["traits"], set())
+
+
+async def test_a_right_that_is_not_used_is_given_back(house: House) -> None:
+    """The client may let no more be read, or what is stale in memory has just been read in vain."""
+    assert (await house.fetch(allowance=Purse())).missing == {"traits"}
+    assert house.shared.claims == set()
+    await house.fetch()
+    house.clock.now += 400
+    house.reader.failures["plan"] = ServerFault("no luck")
+    for _ in range(2):
+        house.shared.evict(key_of(ADA))
+        house.shared.live_since = None
+        await house.fetch()
+        assert house.shared.claims == set()
+    assert len(house.reader.asked) == 2
 
 
 async def test_what_the_look_up_told_is_good_to_keep_by(house: House) -> None:
     """Where the shared tier is too slow for a claim: what is read is shared by the stamp from before."""
+    await house.fetch()
+    house.shared.writes.clear()
+    house.clock.now += 4000  # what is there is too old, so that the look-up does not claim it
     house.shared.stamps[key_of(ADA)] = b"a while ago"
     house.shared.unheard = True
     assert content(await house.fetch()) == {"plan": ADA.value}
     assert house.shared.writes == ["traits"]
-    assert house.shared.leases == set()
+    assert house.shared.claims == set()
 
 
 async def test_a_refresh_that_lets_pages_go_first_is_no_failure(house: House) -> None:

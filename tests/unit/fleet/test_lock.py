@@ -6,47 +6,89 @@ from pathlib import Path
 import pytest
 
 from personalize.fleet.connection import Connection
-from personalize.fleet.lock import Lease, Locks
+from personalize.fleet.lock import Locks
 from tests.connections import connected, until
 from tests.redises import Server, needs_redis
 
 pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
 
 
-async def taken(locks: Locks, name: str = "{ada}:lock", *, seconds: float = 60) -> Lease | None:
+ADA = "{ada}:lock"
+
+
+async def taken(locks: Locks, name: str = ADA, *, seconds: float = 60) -> bool:
     """Try to take a lock; what it is about does not matter."""
-    return (await locks.take(name, seconds=seconds, key="{ada}", fields=["plan"])).lease
+    return (await locks.take(name, seconds=seconds, key="{ada}", fields=["plan"])).ours
 
 
 async def test_one_holds_it(server: Server, connection: Connection) -> None:
     """Until it is released, and never without an end."""
+    one, other = Locks(connection), Locks(connection)
+    assert await taken(one)
+    assert not await taken(other)
+    assert await taken(other, "{ada}:other")
+    assert 59_000 < server.client.pttl(ADA) <= 60_000
+    await one.release(ADA)
+    assert await taken(other)
+
+
+async def test_whoever_holds_it_is_told_so_again(server: Server, connection: Connection) -> None:
+    """For no longer than it was taken for: nobody holds a lock for ever by asking."""
     locks = Locks(connection)
-    lease = await taken(locks)
-    assert lease is not None
-    assert await taken(locks) is None
-    assert await taken(locks, "{ada}:other") is not None
-    assert 59_000 < server.client.pttl("{ada}:lock") <= 60_000
-    await lease.release()
-    assert await taken(locks) is not None
+    assert await taken(locks)
+    server.client.pexpire(ADA, 30_000)
+    assert await taken(locks)
+    assert server.client.pttl(ADA) <= 30_000
 
 
 async def test_what_somebody_else_holds_by_now_stays_held(server: Server, connection: Connection) -> None:
     """A holder that was too slow has nothing left to release."""
-    locks = Locks(connection)
-    slow = await taken(locks, seconds=0.0001)
-    assert slow is not None
-    await until(lambda: not server.client.exists("{ada}:lock"))
-    assert await taken(locks) is not None
-    await slow.release()
-    assert await taken(locks) is None
+    slow, other = Locks(connection), Locks(connection)
+    assert await taken(slow, seconds=0.0001)
+    await until(lambda: not server.client.exists(ADA))
+    assert await taken(other)
+    await slow.release(ADA)
+    assert not await taken(slow)
+
+
+HASHES = [("{ada}", ("{ada}:plan", "{ada}:name")), ("{bob}", ("{bob}:plan", "{bob}:name"))]
+
+
+async def test_what_is_not_there_is_locked_by_whoever_looks(server: Server, connection: Connection) -> None:
+    """In one round trip for several, and for one at a time: until it is released, or for as long as it was said."""
+    one, other = Locks(connection), Locks(connection)
+    server.client.hset("{bob}", mapping={"stamp": "1.5", "plan": "pro"})
+    await one.look([("{kim}", ("{kim}:plan",))], ["stamp", "plan"], seconds=60)  # the server knows the script now
+    server.client.config_resetstat()
+    absent = [([None, None, None], [True, True]), ([b"1.5", b"pro", None], [False, True])]
+    assert await one.look(HASHES, ["stamp", "plan", "name"], seconds=60) == absent
+    assert server.client.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+    assert 59_000 < server.client.pttl("{bob}:name") <= 60_000
+    assert not server.client.exists("{bob}:plan")
+    assert await one.look(HASHES, ["stamp", "plan", "name"], seconds=60) == absent
+    held = [(fields, [False, False]) for fields, _ in absent]
+    assert await other.look(HASHES, ["stamp", "plan", "name"], seconds=60) == held
+    await one.release("{ada}:name")
+    assert await other.look(HASHES[:1], ["stamp", "plan", "name"], seconds=60) == [(absent[0][0], [False, True])]
+
+
+async def test_a_full_server_is_looked_at_all_the_same(server: Server, connection: Connection) -> None:
+    """It keeps no lock, so none is had."""
+    server.client.hset("{bob}", "plan", "pro")
+    server.client.config_set("maxmemory", "1")
+    try:
+        found = await Locks(connection).look(HASHES, ["stamp", "plan", "name"], seconds=60)
+    finally:
+        server.client.config_set("maxmemory", "0")
+    assert found == [([None, None, None], [False, False]), ([None, b"pro", None], [False, False])]
 
 
 async def test_whoever_takes_it_or_not_reads_what_it_is_about(server: Server, connection: Connection) -> None:
     """In the same step, so after whoever held it before."""
     locks = Locks(connection)
     server.client.hset("{ada}", "plan", "pro")
-    for _ in range(2):
-        asked = await locks.take("{ada}:lock", seconds=60, key="{ada}", fields=["plan", "name"])
+    for one in (locks, Locks(connection)):
+        asked = await one.take(ADA, seconds=60, key="{ada}", fields=["plan", "name"])
         assert asked.fields == [b"pro", None]
 
 
@@ -54,22 +96,22 @@ async def test_a_lock_that_was_taken_unheard_is_given_back(server: Server) -> No
     """Redis had taken it when the answer was no longer waited for."""
     async with connected(server.url, seconds=0.5) as connection:
         locks = Locks(connection)
-        assert await taken(locks, "{ada}:warm") is not None
+        assert await taken(locks, "{ada}:warm")
         server.signal(signal.SIGSTOP)
-        lease = await taken(locks)
-        assert lease is not None
+        assert await taken(locks)
         server.signal(signal.SIGCONT)
-        await until(lambda: server.client.exists("{ada}:lock"))
-        await lease.release()
-        assert not server.client.exists("{ada}:lock")
+        await until(lambda: server.client.exists(ADA))
+        assert await taken(locks)
+        await locks.release(ADA)
+        assert not server.client.exists(ADA)
 
 
 async def test_without_redis_everybody_may(tmp_path: Path) -> None:
-    """And to release it is nobody's business."""
+    """And to release it is nobody's business; to look finds nothing."""
     async with connected(f"unix://{tmp_path}/none.sock") as away:
         for locks in (Locks(None), Locks(away)):
             for _ in range(2):
-                asked = await locks.take("{ada}:lock", seconds=60, key="{ada}", fields=["plan"])
-                assert asked.fields is None
-                assert asked.lease is not None
-                await asked.lease.release()
+                asked = await locks.take(ADA, seconds=60, key="{ada}", fields=["plan"])
+                assert (asked.ours, asked.fields) == (True, None)
+                assert await locks.look(HASHES, ["stamp", "plan", "name"], seconds=60) is None
+                await locks.release(ADA)
