@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from personalize.cache.store import Stamp
 from personalize.cache.under_way import UnderWay
 from personalize.errors import ProfileApiError
@@ -16,8 +18,7 @@ from personalize.ports import Errand
 from personalize.telemetry import logs
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """What a flight brought: a section or the reason why not; neither if it gave way to another replica's read.
 
     `shared` says that it came from another replica, `coalesced` that others had asked for it before.

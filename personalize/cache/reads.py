@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from personalize.cache.flights import Flight, Flights, Landing
 from personalize.cache.tiers import Comparison, Found, Tiers
@@ -41,8 +42,7 @@ class ProfileReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One section to be read: whose, under which key of the tiers, why, and what was found when it was looked up."""
 
     key: str

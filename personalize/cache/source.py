@@ -7,12 +7,12 @@ deadline; when that fails, what was last known is served, and where nothing was,
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TypeAlias
 
 from cachetools import TTLCache
 from msgspec import Struct
+from msgspec.structs import replace
 
 from personalize.cache.aliases import Aliases
 from personalize.cache.amendment import Amendment, Outcome

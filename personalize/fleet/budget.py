@@ -8,7 +8,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from msgspec import Struct
 
 from personalize.fleet.script import Script
 from personalize.ports import Priority
@@ -59,8 +62,7 @@ Source: TypeAlias = Literal["fleet", "own"]
 """Who said whether a call may go out: Redis for all, or the process alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """Whether a call may go out: now if `wait` is 0, else it is worth asking again after so many seconds.
 
     Nothing is reserved for whoever waits. `paused` says that nobody of the fleet sends until then, whatever the budget
@@ -138,7 +140,7 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
-        self._metrics = metrics
+        self._asks = cache(metrics.budget_asks.labels)
         metrics.watch(metrics.budget_rate, lambda: rate)
         self._keys = [f"personalize:{{budget:{name}}}:tat", f"personalize:{{budget:{name}}}:pause"]
         self._whole = Bucket(rate, BURST)
@@ -151,7 +153,7 @@ class Budget:
         """Return whether a call may go out now."""
         source, grant = await self._taken(priority)
         outcome = "paused" if grant.paused else "short" if grant.wait else "granted"
-        self._metrics.budget_asks.labels(source, outcome).inc()
+        self._asks(source, outcome).inc()
         return grant
 
     async def _taken(self, priority: Priority) -> tuple[Source, Grant]:

@@ -1,10 +1,11 @@
 """Reading profiles: the Profile API's routes, over one pooled client."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from functools import cache
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import httpx
 
@@ -88,7 +89,8 @@ class ProfileClient:
         self._access_token = access_token
         self._base_url = base_url.rstrip("/")
         self._transport = transport or PooledTransport()
-        self._metrics = metrics
+        self._calls = cache(metrics.upstream_requests.labels)
+        self._seconds = cache(metrics.upstream_seconds.labels)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -194,8 +196,8 @@ class ProfileClient:
             raise
         finally:
             exchanges.note(route, outcome, started, request_id)
-            self._metrics.upstream_requests.labels(route, outcome).inc()
-            self._metrics.upstream_seconds.labels(route).observe(time.perf_counter() - started)
+            self._calls(route, outcome).inc()
+            self._seconds(route).observe(time.perf_counter() - started)
         return answer
 
     def _request(self, url: str) -> httpx.Request:
@@ -254,7 +256,7 @@ async def _bounded(response: httpx.Response, request_id: str | None) -> bytes:
     if (response.headers.get("Content-Encoding") or "identity").lower() != "identity":
         raise errors.Unreadable("The Profile API's answer is encoded, though identity was asked for.", request_id)
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in cast("AsyncIterable[bytes]", response.stream):  # as it came: there is nothing to decode
         body += chunk
         if len(body) > MAX_BODY:
             raise errors.Unreadable("The Profile API's answer is too large.", request_id)
