@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisClusterExcept
 
 from personalize.fleet import patience
 from personalize.fleet.address import Address, Limits
+from personalize.fleet.exchanges import Command, Exchanges
 from personalize.fleet.master import LOOK_SECONDS, Master
 from personalize.fleet.patience import Patience
 from personalize.fleet.script import Argument, Script
@@ -89,7 +90,13 @@ class Connection:
         seconds: float = OPERATION_SECONDS,
     ) -> None:
         self._address = Address(url)
-        self._client = self._address.client(Limits(SOCKET_FACTOR * seconds, CONNECTIONS))
+        limits = Limits(SOCKET_FACTOR * seconds, CONNECTIONS)
+        self._client = self._address.client(limits)
+        self._exchanges = (
+            Exchanges(self._client, limits.seconds, settling=SETTLING_SECONDS)
+            if isinstance(self._client, Redis)
+            else None
+        )
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._skip = Skip(metrics, clock)
         self._clock = clock
@@ -116,9 +123,8 @@ class Connection:
 
     async def read_fields(self, key: str, fields: Sequence[str]) -> list[bytes | None] | None:
         """Return a hash's fields, `None` for each that is not there."""
-        return await self._bounded(
-            "read", lambda: cast("Awaitable[list[bytes | None]]", self._client.hmget(key, list(fields)))
-        )
+        found = await self._bounded("read", lambda: self._run("HMGET", key, *fields))
+        return cast("list[bytes | None] | None", found)
 
     @property
     def waited_for(self) -> bool:
@@ -128,7 +134,7 @@ class Connection:
     @property
     def most_keys(self) -> int:
         """How many keys one operation may read: a Cluster's are on several nodes."""
-        return MOST_KEYS if isinstance(self._client, Redis) else 1
+        return MOST_KEYS if self._exchanges else 1
 
     async def read_hashes(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]] | None:
         """Return fields of each of several hashes, by key, in one round trip; no more of them than `most_keys`."""
@@ -138,13 +144,15 @@ class Connection:
             return None if found is None else [found]
         alike, *others = {tuple(fields) for _, fields in asked}
         if others:
-            return await self._bounded("read", lambda: self._read_hashes(asked))
+            commands: list[Command] = [("HMGET", key, *fields) for key, fields in asked]
+            return await self._bounded("read", lambda: self._run_all(commands))
         read = await self.evaluate("read", READ, [key for key, _ in asked], alike)
         return cast("list[list[bytes | None]] | None", read)
 
     async def members(self, key: str) -> Collection[bytes] | None:
         """Return a set's members; none of a set that is not there."""
-        return await self._bounded("members", lambda: cast("Awaitable[Collection[bytes]]", self._client.smembers(key)))
+        found = await self._bounded("members", lambda: self._run("SMEMBERS", key))
+        return cast("Collection[bytes] | None", found)
 
     async def evaluate(
         self, operation: str, script: Script, keys: Sequence[str], args: Sequence[Argument], *, spare: bool = True
@@ -154,21 +162,21 @@ class Connection:
         A request has patience for only so much: what is asked last, and can least be done without, is not to `spare`
         any for what else may be asked.
         """
-        return await self._bounded(operation, lambda: self._run(script, keys, args), spare=spare)
+        return await self._bounded(operation, lambda: self._evaluated(script, keys, args), spare=spare)
 
     async def delete(self, key: str) -> bool:
         """Remove a key, and return whether Redis took it, if it was there or not."""
-        removed = await self._bounded("delete", lambda: self._client.delete(key))
+        removed = await self._bounded("delete", lambda: self._run("DEL", key))
         return removed is not None
 
     async def publish(self, channel: str, message: bytes) -> bool:
         """Send a message to all who listen, and return whether Redis took it."""
-        sent = await self._bounded("publish", lambda: self._client.execute_command("PUBLISH", channel, message))
+        sent = await self._bounded("publish", lambda: self._run("PUBLISH", channel, message))
         return sent is not None
 
     async def memory(self) -> Memory | None:
         """Return what the server, or one node of a Cluster, does with its memory; `INFO` is what managed ones allow."""
-        info = await self._bounded("info", lambda: self._client.info("memory"))
+        info = await self._bounded("info", lambda: _settled(self._client.info("memory")))
         return None if info is None else Memory(int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "")))
 
     async def aclose(self) -> None:
@@ -178,17 +186,21 @@ class Connection:
         await asyncio.gather(*self._held, return_exceptions=True)
         await self._client.aclose()
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> object:
+    async def _evaluated(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> object:
         try:
-            return await cast("Awaitable[object]", self._client.evalsha(script.digest, len(keys), *keys, *args))
+            return await self._run("EVALSHA", script.digest, len(keys), *keys, *args)
         except NoScriptError:
-            return await cast("Awaitable[object]", self._client.eval(script.source, len(keys), *keys, *args))
+            return await self._run("EVAL", script.source, len(keys), *keys, *args)
 
-    async def _read_hashes(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
-        async with cast("Redis", self._client).pipeline(transaction=False) as pipeline:
-            for key, fields in asked:
-                pipeline.hmget(key, list(fields))
-            return await pipeline.execute()
+    async def _run(self, *command: Argument) -> object:
+        [answer] = await self._run_all([command])
+        return answer
+
+    async def _run_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the answers to commands; a Cluster's client finds the node of each."""
+        if self._exchanges:
+            return await self._exchanges.run(commands)
+        return [await _settled(self._client.execute_command(*command)) for command in commands]
 
     async def _bounded(self, operation: str, command: Callable[[], Awaitable[T]], *, spare: bool = True) -> T | None:
         """Run a command within the time of an operation; return `None` whatever Redis does instead of answering."""
@@ -259,8 +271,7 @@ class Connection:
 
     async def _in_turn(self, command: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(SETTLING_SECONDS):
-                return await command()
+            return await command()
         finally:
             self._turns.release()
 
@@ -288,6 +299,11 @@ class Connection:
 
 class _Unwaited(Exception):
     """None of our connections was free in time, or it was to take less than an operation may: no fault of Redis."""
+
+
+async def _settled(command: Awaitable[T]) -> T:
+    async with asyncio.timeout(SETTLING_SECONDS):
+        return await command
 
 
 async def _done(future: "asyncio.Future[Any]", slice_: float, slices: int) -> int:

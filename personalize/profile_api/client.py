@@ -1,7 +1,7 @@
 """Reading profiles: the Profile API's routes, over one pooled client."""
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -256,7 +256,7 @@ async def _bounded(response: httpx.Response, request_id: str | None) -> bytes:
     if (response.headers.get("Content-Encoding") or "identity").lower() != "identity":
         raise errors.Unreadable("The Profile API's answer is encoded, though identity was asked for.", request_id)
     body = bytearray()
-    async for chunk in cast("AsyncIterable[bytes]", response.stream):  # as it came: there is nothing to decode
+    async for chunk in cast("httpx.AsyncByteStream", response.stream):  # as it came: there is nothing to decode
         body += chunk
         if len(body) > MAX_BODY:
             raise errors.Unreadable("The Profile API's answer is too large.", request_id)
