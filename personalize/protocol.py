@@ -121,6 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._answering is not None:  # which may be another request than the last one, of which uvicorn thinks
             self._answering.disconnected = True
             self._answering.message_event.set()
+            self._part()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -181,6 +182,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase = "between"
         self._stop_waiting()
 
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+        self._part()
+        super().on_response_complete()
+
     def pause_writing(self) -> None:
         """Give the client so long to take what waits for it: behind that a next answer would wait for ever."""
         super().pause_writing()
@@ -206,6 +212,12 @@ class BoundedProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
         else:
             self._give(cycle, reply)
+            cycle.on_response = _nobody
+
+    def _part(self) -> None:
+        """Let go of the way in which a request was to be answered: they hold each other, and would stay as garbage."""
+        if self._answering is not None:
+            self._answering.scope["state"].pop(GIVE, None)
 
     def _takes(self, cycle: RequestResponseCycle) -> bool:
         """Whether an answer can be written without waiting for anything."""
@@ -343,6 +355,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _never(_: Scope) -> None:
     """Answer for an application that has no answers at once."""
+
+
+def _nobody() -> None:
+    """Be told of an answer in place of its connection: uvicorn does the same behind a task."""
 
 
 def _kib(size: int) -> str:

@@ -1,7 +1,9 @@
 """The in-process tier: the profiles read last, bounded in bytes."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from cachetools import LRUCache
 from msgspec import Struct
@@ -17,8 +19,8 @@ from personalize.telemetry.metrics import Metrics
 MAX_BYTES = 64 * 1024 * 1024
 """What the tier may take."""
 
-ENTRY_BYTES = 510
-"""What an entry takes beside its value, as measured: its key, its mark, its place in tables and in the order of use."""
+ENTRY_BYTES = 450
+"""What an entry takes beside its value, as measured: its key, its mark, its stamp, its place in the order of use."""
 
 MAX_DROPS = 65_536
 """Profiles whose being dropped is remembered one by one."""
@@ -26,8 +28,14 @@ MAX_DROPS = 65_536
 MAX_SPARED = 8
 """How many entries that others rested on are spared in turn before one has to go all the same."""
 
+MAX_EXPIRED = 4
+"""How many entries that are over go with one write: a crowd's of the day before would hold up whoever comes first."""
+
 MAX_SAID_OF = 10_000
 """Profiles of which it is remembered until when changes are accounted for."""
+
+Place: TypeAlias = tuple[str, SectionName]
+"""A profile's key, and which of its sections."""
 
 
 class Kept(Struct, frozen=True):
@@ -69,7 +77,7 @@ class MemoryStore:
     with the shared tier, and one from before the drop is refused.
 
     Args:
-        keep: seconds after which an entry is gone, whatever the clock on the wall says.
+        keep: seconds after which an entry is gone, whatever the clock on the wall says; it is let go, if not at once.
         metrics: shows how full the tier is, and what it had to let go.
         max_bytes: what all entries may take together; the least recently used go first.
         clock: a monotonic time in seconds.
@@ -89,7 +97,7 @@ class MemoryStore:
         self._dropped: dict[str, float] = {}
         self._dropped_before = float("-inf")
         self._said: LRUCache[str, Mapping[str, float]] = LRUCache(MAX_SAID_OF)
-        metrics.watch(metrics.memory_bytes, lambda: self._entries.currsize)
+        metrics.watch(metrics.memory_bytes, lambda: self._entries.bytes)
 
     def read(self, key: str, name: SectionName) -> Kept | None:
         """Return a section of a profile, if it is here; one that cannot be read is let go, as if it never was."""
@@ -120,7 +128,7 @@ class MemoryStore:
 
     def discard(self, key: str, name: SectionName) -> None:
         """Let go of one section."""
-        self._entries.pop((key, name), None)
+        self._entries.discard((key, name))
 
     def drop(self, key: str) -> None:
         """Forget a profile, and refuse what was known of it until now."""
@@ -154,41 +162,65 @@ class MemoryStore:
         return None if kept is None or kept.until <= self._clock() else kept
 
     def _put(self, key: str, name: SectionName, one: Entry) -> None:
-        if _size(one) <= self._entries.maxsize:
-            self._entries[key, name] = one
+        if _size(one) <= self._entries.max_bytes:
+            self._entries.put((key, name), one, self._clock())
         else:
             self.discard(key, name)
 
 
-class _Lru(LRUCache[tuple[str, SectionName], Entry]):
+class _Lru:
     """Entries by how recently they were used; counts those that had to go, and marks whatever is not here any more."""
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
-        super().__init__(max_bytes, getsizeof=_size)
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._entries: OrderedDict[Place, Entry] = OrderedDict()
         self._metrics = metrics
 
-    def __setitem__(self, place: tuple[str, SectionName], one: Entry) -> None:
-        before = self.get(place)
-        super().__setitem__(place, one)
-        if before is not None:
-            before.mark.current = False
-        one.mark.current = True
+    def get(self, place: Place) -> Entry | None:
+        """Return an entry, if it is here: from now on it is the one used last."""
+        one = self._entries.get(place)
+        if one is not None:
+            self._entries.move_to_end(place)
+        return one
 
-    def __delitem__(self, place: tuple[str, SectionName]) -> None:
-        self[place].mark.current = False
-        super().__delitem__(place)
+    def put(self, place: Place, one: Entry, now: float) -> None:
+        """Have an entry, in place of those whose time is over, and of as many more as there must be room for."""
+        self.discard(place)
+        self._let_expire(now)
+        while self.bytes + _size(one) > self.max_bytes:
+            self._make_room()
+        self._entries[place] = one
+        self.bytes += _size(one)
 
-    def popitem(self) -> tuple[tuple[str, SectionName], Entry]:
+    def discard(self, place: Place) -> None:
+        """Let an entry go, if it is here."""
+        one = self._entries.pop(place, None)
+        if one is not None:
+            one.mark.current = False
+            self.bytes -= _size(one)
+
+    def _let_expire(self, now: float) -> None:
+        """Let go of those used least recently while they are over; behind one that is not, others wait for its end."""
+        for _ in range(min(MAX_EXPIRED, len(self._entries))):
+            place, one = self._first()
+            if one.until > now:
+                return
+            self.discard(place)
+
+    def _make_room(self) -> None:
         """Let the least recently used entry go; what only its mark was asked of was not looked at, and is spared."""
-        place, one = super().popitem()
         for _ in range(MAX_SPARED):
+            place, one = self._first()
             if not one.mark.used:
                 break
             one.mark.used = False
-            self[place] = one
-            place, one = super().popitem()
+            self._entries.move_to_end(place)
+        self.discard(self._first()[0])
         self._metrics.memory_evictions.inc()
-        return place, one
+
+    def _first(self) -> tuple[Place, Entry]:
+        return next(iter(self._entries.items()))
 
 
 def _size(one: Entry) -> int:

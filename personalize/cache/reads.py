@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from personalize.cache.flights import Flight, Flights, Landing
 from personalize.cache.tiers import Comparison, Found, Tiers
 from personalize.errors import ProfileApiError, ProfileNotFound, Shed
 from personalize.fleet import patience
+from personalize.frames import let_go
 from personalize.model import AnySection, Collection, Content, ExternalId, Section, SectionName
 from personalize.needs import SectionSpec
 from personalize.ports import Errand
@@ -119,7 +119,7 @@ class Reads:
         self.refused = shed is not None
         if shed is not None:  # in a flood of unknown visitors most reads end here, and cost nobody anything
             self._release(order, granted=order.found.claimed)
-            return Landing(error=shed)
+            return Landing(error=let_go(shed))
         granted, comparison = _looked_up(order) if order.found.claimed else await self._claimed(order)
         waited = FLEET_POLL
         # Counted, and not measured: where a crowd keeps this process busy, the other one's read would seem to be late.
@@ -144,7 +144,7 @@ class Reads:
             section = await self._section(order)
         except ProfileApiError as error:
             self._release(order, granted=granted)
-            return Landing(error=error)
+            return Landing(error=let_go(error))
         self._tiers.keep(order.key, order.name, section, comparison)
         self.hold(self._share(order, section, comparison, granted=granted))
         return Landing(section)
@@ -152,8 +152,10 @@ class Reads:
     async def _section(self, order: Order) -> AnySection:
         fetched_at = self._clock()  # from before the read: what changes meanwhile must not look newer than it is
         content: Any = None
-        with suppress(ProfileNotFound):
+        try:
             content = await self._reader.read(order.collection, order.external_id, order.spec, order.errand)
+        except ProfileNotFound as error:
+            let_go(error)
         return Section(content, order.spec.asked, fetched_at)
 
     async def _share(self, order: Order, section: AnySection, comparison: Comparison, *, granted: bool) -> None:

@@ -20,6 +20,7 @@ from personalize.fleet.master import LOOK_SECONDS, Master
 from personalize.fleet.patience import Patience
 from personalize.fleet.script import Argument, Script
 from personalize.fleet.skip import Skip
+from personalize.frames import let_go
 from personalize.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -217,7 +218,7 @@ class Connection:
             self._skip.spared(operation)
             return None
         except FAILURES as error:
-            self._failed(operation, error)
+            self._failed(operation, let_go(error))
             return None
         self._skip.answered()
         return answer
@@ -272,6 +273,9 @@ class Connection:
     async def _in_turn(self, command: Callable[[], Awaitable[T]]) -> T:
         try:
             return await command()
+        except FAILURES as error:
+            let_go(error)
+            raise
         finally:
             self._turns.release()
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 import httpx
 
 from personalize import errors
+from personalize.frames import let_go
 from personalize.model import Collection, ExternalId
 from personalize.needs import MAX_EVENTS
 from personalize.profile_api import wire
@@ -213,7 +214,7 @@ class ProfileClient:
             finally:
                 await response.aclose()
         except _FOREIGN as error:
-            failure = _failure(error)
+            failure = _failure(let_go(error))
         raise failure
 
 

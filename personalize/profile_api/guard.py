@@ -8,6 +8,7 @@ from random import random as chance
 from typing import TypeAlias, TypeVar
 
 from personalize.errors import ProfileNotFound, ServerFault, Shed, TimedOut, Unreachable, Unreadable
+from personalize.frames import let_go
 from personalize.ports import Errand
 from personalize.profile_api.acceptance import Acceptance
 from personalize.profile_api.breaker import Breaker
@@ -97,9 +98,10 @@ class Guard:
         self._retries.earn()
         try:
             return await self._sent(call, errand)
-        except _FAST:
+        except _FAST as error:
             if not await self._again(errand):
                 raise
+            let_go(error)
         return await self._sent(call, errand)
 
     def refuses(self, errand: Errand) -> Shed | None:

@@ -8,11 +8,13 @@ import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from personalize import listening
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.web.warm import Head, Reply
+from tests.garbage import uncollected
 from tests.loops import run
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -243,3 +245,30 @@ async def test_what_is_known_is_not_piled_up(expects: bytes) -> None:
     line.protocol.resume_writing()
     assert (await line.hear(b"")).endswith(b"{}")
     line.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("path", [b"/livez", b"/known"])
+async def test_nothing_stays_of_what_was_answered(path: bytes) -> None:
+    """A request and the way to answer it know each other: they part, and need not be looked for as garbage."""
+    asked = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path
+    with uncollected() as there_are:
+        line = Line(app=Prompt(), taken=True)
+        for _ in range(3):
+            await line.hear(asked)
+        assert there_are(RequestResponseCycle) == 1
+        line.protocol.connection_lost(None)
+        del line
+        assert there_are(RequestResponseCycle) == 0
+
+
+async def test_nothing_stays_of_what_nobody_waits_for() -> None:
+    """Who has gone meanwhile is not answered, which lets go of the request, too."""
+    with uncollected() as there_are:
+        line = Line(taken=True)
+        await line.hear(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+        line.protocol.connection_lost(None)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert line.app.left == 1
+        del line
+        assert there_are(RequestResponseCycle) == 0

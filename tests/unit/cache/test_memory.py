@@ -89,6 +89,18 @@ def test_an_entry_ends_by_a_clock_that_nobody_sets(after: float, there: bool) ->
     assert store.has("ada") == [there]
 
 
+def test_what_is_over_does_not_stay_until_bytes_run_out() -> None:
+    """It goes when something is written; what was used last goes behind what it would have outlived."""
+    store, bytes_then = Store(), []
+    for key, used in (("a", ""), ("b", ""), ("c", "b"), ("d", ""), ("e", "")):
+        store.add(key)
+        bytes_then.append(store.value("bytes"))
+        store.has(used)
+        store.now += KEEP / 2
+    assert bytes_then == [ONE, 2 * ONE, 2 * ONE, 3 * ONE, 2 * ONE]
+    assert store.value("evictions_total") == 0
+
+
 def test_the_oldest_leave_first_when_bytes_run_out() -> None:
     """The tier holds what fits, counted by encoded size, and no more; what it let go is counted."""
     store = Store(3 * ONE)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from structlog.testing import capture_logs
@@ -246,6 +247,17 @@ async def test_a_failure_is_told_and_not_kept(house: House, error: type[ProfileA
     ]
     house.reader.failures.clear()
     assert (await house.fetch()).failed == frozenset()
+
+
+@pytest.mark.parametrize("error", [ServerFault("no luck"), ProfileNotFound("none"), Shed("breaker")], ids=repr)
+async def test_nothing_stays_of_a_read_that_failed(house: House, error: ProfileApiError) -> None:
+    """Its error is a value, and does not hold what was under way."""
+    with suppress(ProfileApiError):
+        raise error
+    house.reader.failures["plan"] = error
+    house.reader.refusal = error if isinstance(error, Shed) else None
+    await house.fetch()
+    assert error.__traceback__ is None
 
 
 async def test_a_failed_section_costs_no_other(house: House) -> None:

@@ -23,6 +23,7 @@ from personalize.fleet.skip import MAX_FAILURES, MAX_TIMEOUTS, SECONDS
 from tests import redises
 from tests.connections import SET, WAIT_SECONDS, Clock, Counts, connected, eventually, until
 from tests.faults.proxy import Down, Latency, proxied
+from tests.garbage import uncollected
 from tests.processes import wait_until
 from tests.redises import Server, needs_redis
 
@@ -327,6 +328,26 @@ async def test_a_redis_that_answers_garbage_is_counted(counts: Counts) -> None:
     """Something else than Redis listens there."""
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url, connected(url, counts) as connection:
         assert await connection.read_fields("k", ["f"]) is None
+    assert counts.failures("read") == 1
+
+
+async def test_nothing_stays_of_what_redis_refused(counts: Counts) -> None:
+    """Nor of the task that asked: a full Redis refuses every write of a busy service."""
+    async with answering(b"-OOM command not allowed.\r\n") as url, connected(url, counts) as connection:
+        with uncollected() as there_are:
+            assert await connection.evaluate("write", SET, ["k"], ["f", b"v"]) is None
+            await asyncio.sleep(0)  # who has waited for a task has it until the next turn
+            assert there_are(redis.RedisError) == 0
+    assert counts.failures("write") == 1
+
+
+async def test_nothing_stays_of_what_nobody_waits_for_any_more(counts: Counts) -> None:
+    """An operation whose time is up fails by itself, and is gone then."""
+    with socket.create_server(("127.0.0.1", 0)) as hole, uncollected() as there_are:
+        async with connected(url_of(hole), counts) as connection:
+            assert await connection.read_fields("k", ["f"]) is None
+            await until(lambda: not connection._held)
+            assert there_are(redis.RedisError) == 0
     assert counts.failures("read") == 1
 
 

@@ -375,10 +375,12 @@ async def test_an_answer_may_lack_a_request_id() -> None:
 async def test_a_transports_failure_is_told_by_its_kind_alone(
     raised: type[Exception], kind: type[ProfileApiError]
 ) -> None:
-    """A foreign message may quote the URL with its id, or the headers with the token."""
-    api = Api(raised(f"{PROFILE} {BASIC} {TOKEN}"))
+    """A foreign message may quote the URL with its id, or the headers with the token; and nothing of it stays."""
+    foreign = raised(f"{PROFILE} {BASIC} {TOKEN}")
+    api = Api(foreign)
     error = await failure(api.reader)
     assert type(error) is kind
+    assert foreign.__traceback__ is None
     assert str(error) == f"The Profile API could not be read ({raised.__name__})."
     assert api.counted("traits") == {kind.label: 1}
 
