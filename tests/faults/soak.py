@@ -18,7 +18,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from tests.faults import visitors, vitals
+from tests.faults import load, visitors, vitals
 from tests.faults.load import Answer, Answers, Background, Driver
 from tests.faults.proxy import proxied
 from tests.faults.redis_server import RedisServer
@@ -47,6 +47,14 @@ EXPECTED = ("access_token_rejected",)
 FOR_EVER = 1e9
 CROWD = 1500
 """Known visitors, and as many strangers, who come again and again."""
+
+RECIPES = ("mirror", "echo")
+TIMES = 4
+"""How often each of the crowd asks each recipe at the beginning, so that most have asked both workers."""
+
+CLIENTS = 20
+ACQUAINT_SECONDS = 180.0
+"""Twice what that takes on a busy machine: the budget lets some 40 visitors a second be read."""
 
 SETTINGS = {"CACHE_TTL": "5s", "REVALIDATE_TTL": "15s", "STALE_TTL": "60s", "NEGATIVE_TTL": "5s"}
 """Short ages, so that every kind of answer is given all the time."""
@@ -102,11 +110,13 @@ class Soak:
     def run(self) -> list[str]:
         """Return what is wrong, which is nothing if all is well."""
         self._service.warm_up()
+        self._acquaint()
         with self._loaded():
             self._wait(LINE_SECONDS)  # pools have their usual size
         before = self._settled(lambda _: True)
         typer.echo(f"{before.sockets} sockets and {before.tasks} tasks at rest")
         self._begun = time.monotonic()
+        self._moments.clear()  # they were of another time
         with self._loaded():
             self._suffer()
         with self._loaded():
@@ -114,6 +124,14 @@ class Soak:
         after = self._settled(lambda now: not list(_leaks(before, now)))
         typer.echo(f"{after.sockets} sockets and {after.tasks} tasks at rest")
         return list(self._faults(before, after))
+
+    def _acquaint(self) -> None:
+        """Let all workers get to know the crowd while nothing is wrong: they then keep as much of it as they ever will.
+
+        Among faults that takes longer than the run, and what fills would look like what leaks.
+        """
+        paths = (visitors.path(f"known-{number}", recipe) for number in range(CROWD) for recipe in RECIPES * TIMES)
+        assert visitors.holds(load.closed(self._service.url, paths, clients=CLIENTS, seconds=ACQUAINT_SECONDS))
 
     @contextmanager
     def _loaded(self) -> Iterator[None]:
@@ -124,8 +142,8 @@ class Soak:
     def _suffer(self) -> None:
         """Have every trouble once, then one after another until the time is up, and print how it goes.
 
-        In the first round memory may still grow: caches and pools fill, and each trouble loads its code and has as many
-        requests wait as it ever will.
+        In the first round memory may still grow: pools fill, and each trouble loads its code and has as many requests
+        wait as it ever will.
         """
         troubles = list(self._neighbours.troubles().items())
         for name, trouble in random.sample(troubles, len(troubles)):
