@@ -147,15 +147,20 @@ def _next_start(line: socket.socket) -> str:
         message, outputs, _, _ = socket.recv_fds(line, MESSAGE_BYTES, 1)
         if not message:
             sys.exit()
+        waiting, handing = os.pipe()
         if not (middle := os.fork()):
             break
         os.waitpid(middle, 0)
         line.send(b"left")
-        os.close(*outputs)
+        for file in (*outputs, handing, waiting):
+            os.close(file)
     if child := os.fork():
         line.send(b"%d" % child)
         os._exit(0)
     line.close()
+    os.close(handing)
+    os.read(waiting, 1)  # it begins when it has been handed over
+    os.close(waiting)
     return _become(**json.loads(message), output=outputs[0])
 
 
