@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from itertools import count
@@ -13,19 +12,16 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
-from tests.turns import turn
+from tests.turns import Sharing, is_alone, turn
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes of tests would compile everything anew, each of them
-
-COVERAGE = os.environ.get("COVERAGE_PROCESS_CONFIG", "")
-MEASURED = {"unit", "recipes"}
-"""Tests that measure coverage, with their processes. A service is half as fast with it; what others run is run here."""
 
 FIRST_PORT, PORTS, WORKERS = 12_000, 1_000, 20
 """The first port that tests use, how many each process has, and how many processes that is enough for."""
@@ -77,40 +73,24 @@ def package(path: str) -> Path:
     pytest.skip(reason)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those who want to be alone come last."""
+    items.sort(key=is_alone)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Share the tests out to the processes that run them beside each other."""
+    return Sharing(config, log)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let a test wait for its turn where others run beside it; the time of the test begins after that."""
     beside = hasattr(item.config, "workerinput")
-    with turn(alone=item.get_closest_marker("alone") is not None) if beside else nullcontext():
+    with turn(alone=is_alone(item)) if beside else nullcontext():
         return (yield)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let processes that a test begins measure coverage, or not."""
-    os.environ["COVERAGE_PROCESS_CONFIG"] = COVERAGE if _folder(item) in MEASURED else ""
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Let tests outside of those folders measure no coverage: some would take three times as long.
-
-    pytest-cov's own `no_cover` pauses one of two measurements where tests run beside each other: the other began with
-    the process.
-    """
-    paused = _folder(item) not in MEASURED and item.config.pluginmanager.hasplugin("_cov")
-    measuring = sys.gettrace() if paused else None
-    if measuring is None:
-        return (yield)
-    sys.settrace(None)
-    try:
-        return (yield)
-    finally:
-        sys.settrace(measuring)
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(autouse=True)

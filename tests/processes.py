@@ -18,6 +18,8 @@ from typing import IO, TypeVar
 
 import httpx
 
+from tests.forks import Forked, can_start, forked
+
 T = TypeVar("T")
 
 START_SECONDS = 20.0
@@ -29,7 +31,7 @@ PYTHON = sys.executable
 class Running:
     """A process of ours, and what it has printed so far."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -38,11 +40,28 @@ class Running:
 
 
 @contextmanager
-def personalize(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Run a command of the service with these settings and no others of its name; it leaves without delay."""
+def personalize(*arguments: str, environment: Mapping[str, str] | None = None, anew: bool = False) -> Iterator[Running]:
+    """Run a command of the service with these settings and no others of its name; it leaves without delay.
+
+    Args:
+        arguments: the command, as it is typed.
+        environment: settings, and whatever else there should be.
+        anew: for tests of the start itself: as a new Python, which has imported nothing.
+    """
     settings = {"PERSONALIZE_DRAIN_DELAY": "0s", **(environment or {})}
-    with running([PYTHON, "-m", "personalize", *arguments], environment=settings) as process:
-        yield process
+    with module("personalize", *arguments, environment=settings, anew=anew) as run:
+        yield run
+
+
+@contextmanager
+def module(name: str, *arguments: str, environment: Mapping[str, str], anew: bool = False) -> Iterator[Running]:
+    """Run a module that needs what the service does: as a fork of what has that already, if it can be."""
+    if anew or not can_start(environment):
+        with running([PYTHON, "-m", name, *arguments], environment) as run:
+            yield run
+    else:
+        with _watched(forked(name, arguments, {**without_settings(), **environment})) as run:
+            yield run
 
 
 @contextmanager
@@ -59,6 +78,12 @@ def running(
         text=True,
         start_new_session=True,
     )
+    with _watched(process) as run:
+        yield run
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[str] | Forked) -> Iterator[Running]:
     run = Running(process)
     assert process.stdout is not None
     reader = threading.Thread(target=_collect, args=(process.stdout, run.lines), daemon=True)
@@ -72,7 +97,7 @@ def running(
 
 
 @contextmanager
-def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
+def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes] | Forked) -> Iterator[None]:
     """End a process with the body: as an operator would, and for certain."""
     try:
         yield

@@ -170,9 +170,9 @@ def service_running(
             **named,
         },
     )
-    launch = ["personalize"] if clock is None else [skewed.__name__, str(clock)]
-    command = [PYTHON, "-m", *launch, "serve", "--port", str(port), "--workers", str(workers)]
-    with running(command, environment=settings) as run:
+    command = ["serve", "--port", str(port), "--workers", str(workers)]
+    skew = [PYTHON, "-m", skewed.__name__, str(clock)]  # before anything is imported
+    with personalize(*command, environment=settings) if clock is None else running([*skew, *command], settings) as run:
         [url] = wait_for_urls(run, 1)
         wait_for_port(int(url.rpartition(":")[2]))
         wait_until(lambda: run.output.count("service_started") >= workers, f"{workers} workers in {run.lines!r}")

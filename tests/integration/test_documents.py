@@ -128,7 +128,7 @@ def test_the_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
     exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export"))
     assert len(exported) == 5
 
-    with personalize("check-config", environment=exported) as run:
+    with personalize("check-config", environment=exported, anew=True) as run:
         run.process.wait(20)
 
     assert run.process.returncode == 0, run.output
@@ -220,7 +220,7 @@ def test_the_rows_of_the_readme_become_calls(tmp_path: Path, monkeypatch: pytest
     [block] = [one for one in examples("README.md") if "sync init" in one.text]
     (tmp_path / "people.csv").write_text(rows)
     for command in block.commands[1:]:
-        with personalize(*shlex.split(command)[1:]) as run:
+        with personalize(*shlex.split(command)[1:], anew=True) as run:
             assert run.process.wait(20) == 0, run.output
     assert '"userId":"ada"' in run.output
     assert '"plan":"pro"' in run.output
@@ -230,5 +230,5 @@ def test_the_mappings_of_the_readme_are_some(tmp_path: Path) -> None:
     """`sync check` accepts them."""
     [mappings] = [one.text for one in examples("README.md") if one.language == "toml" and "[[mappings]]" in one.text]
     (tmp_path / "mappings.toml").write_text(mappings)
-    with personalize("sync", "check", str(tmp_path / "mappings.toml")) as run:
+    with personalize("sync", "check", str(tmp_path / "mappings.toml"), anew=True) as run:
         assert run.process.wait(20) == 0, run.output

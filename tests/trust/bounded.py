@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from personalize import listening, server, settings
 from personalize.protocol import Bounds
 from tests.doubles import ORIGIN, environment
-from tests.processes import PYTHON, START_SECONDS, Running, running, wait_for_urls, wait_until
+from tests.processes import PYTHON, START_SECONDS, Running, module, running, wait_for_urls, wait_until
 
 
 @contextmanager
 def serving(bounds: Mapping[str, float], workers: int = 1, shell: str = "") -> Iterator[tuple[str, Running]]:
     """Run a service with these bounds, started by a shell that has done something before, until the body is done."""
-    command = [PYTHON, "-m", __name__, str(workers), json.dumps(bounds)]
-    if shell:
-        command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
-    with running(command, environment=environment(ALLOWED_ORIGINS=ORIGIN, DRAIN_DELAY="0s")) as run:
+    told = [str(workers), json.dumps(bounds)]
+    settings = environment(ALLOWED_ORIGINS=ORIGIN, DRAIN_DELAY="0s")
+    before = ["sh", "-c", f'{shell}; exec "$@"', "sh", PYTHON, "-m", __name__]
+    with running([*before, *told], settings) if shell else module(__name__, *told, environment=settings) as run:
         [url] = wait_for_urls(run, 1)
         wait_until(
             lambda: run.output.count("service_started") >= workers, f"{workers} workers", workers * START_SECONDS

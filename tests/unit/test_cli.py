@@ -219,7 +219,7 @@ def test_a_sandbox_port_in_use_is_told() -> None:
 
 def test_serve_answers_until_it_is_told_to_stop() -> None:
     """It says where it listens, and ends with status 0."""
-    with personalize("serve", "--port", "0", environment=environment()) as run:
+    with personalize("serve", "--port", "0", environment=environment(), anew=True) as run:
         [url] = wait_for_urls(run, 1)
         answered = httpx.get(f"{url}/livez", trust_env=False)
     assert answered.json() == {"status": "alive"}
@@ -230,7 +230,7 @@ def test_serve_answers_until_it_is_told_to_stop() -> None:
 
 def test_the_sandbox_alone_answers_until_it_is_told_to_stop() -> None:
     """It needs no setting, says where it listens, and ends with status 0."""
-    with personalize("sandbox", "--port", "0") as run:
+    with personalize("sandbox", "--port", "0", anew=True) as run:
         [url] = wait_for_urls(run, 1)
         answered = httpx.get(f"{url}/blog/feed.xml", trust_env=False)
     assert answered.status_code == 200
@@ -256,7 +256,7 @@ def _proof(words: list[str]) -> dict[str, str]:
 
 def test_every_call_of_the_welcome_works() -> None:
     """What a newcomer pastes first is answered, and personally."""
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
+    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", anew=True) as run:
         wait_for_urls(run, 2)
         commands = [shlex.split(line) for line in run.output.splitlines() if line.startswith("  curl ")]
         answers = [httpx.get(url, headers=_proof(words), trust_env=False).json() for *words, url in commands]
@@ -302,7 +302,8 @@ def test_the_welcome_shows_a_key_that_is_live(keys: dict[str, str], shown: str, 
     """The sandbox's own is known to all; another one is not printed."""
     (tmp_path / "mine.py").write_text(SERVER_RECIPE)
     settings = {f"PERSONALIZE_{name}": value for name, value in {**keys, "RECIPES": str(tmp_path)}.items()}
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
+    sandboxed = ["serve", "--sandbox", "--port", "0", "--sandbox-port", "0"]
+    with personalize(*sandboxed, environment=settings, anew=True) as run:
         wait_for_urls(run, 2)
     assert f"curl -H 'Authorization: Bearer {shown}'" in run.output
 
