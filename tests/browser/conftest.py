@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.browser.sites import started
 from tests.browser.webs import Service, Web, serving
 from tests.conftest import real_part
 from tests.documents import ROOT
+from tests.sites import Site
 
 ARTEFACTS = ROOT / "artefacts" / "browser"
 
@@ -31,6 +33,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[Site]:
+    """Return the service and its sandbox as `make run` starts them, with the console open."""
+    with started() as site:
+        yield site
 
 
 @pytest.fixture
