@@ -1,30 +1,45 @@
 """A real Chromium, and the servers of its pages."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.browser.sites import started
 from tests.browser.webs import Service, Web, serving
 from tests.conftest import real_part
 from tests.documents import ROOT
+from tests.sites import Site
 
 ARTEFACTS = ROOT / "artefacts" / "browser"
 
 expect.set_options(timeout=10_000)
 
+PROGRAM = Path(__file__).with_name("chromium.sh")
+
 ITS_OWN = "Failed to load resource"
 """What Chromium itself says of a request that failed: no script can keep it from that."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Return Debian's browser, shared by a module's tests. `--no-sandbox` is for root, as whom containers run."""
-    program = real_part("chromium")
+    """Return Debian's browser, shared by this folder's tests. `--no-sandbox` is for root, as whom containers run.
+
+    It ends with the last of them: while it is there, no other test could run a loop of asyncio.
+    """
+    real_part("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[Site]:
+    """Return the service and its sandbox as `make run` starts them, with the console open."""
+    with started() as site:
+        yield site
 
 
 @pytest.fixture

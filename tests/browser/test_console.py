@@ -7,31 +7,35 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.processes import personalize, wait_for_urls, wait_until_ready
+from tests.browser.sites import started
 from tests.sites import API_KEY, Site, track
 
 Picture = Callable[[str], None]
 SPENT = re.compile(r" (?!30\.0)\d")
 """A point of a chart that is not at its bottom."""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Return a service whose console is open, as `make run` starts it."""
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
-        service, sandbox = wait_for_urls(run, 2)
-        wait_until_ready(service)
-        yield Site(service, sandbox, run)
+VITALS = "**/console/vitals"
+LOOKS_EVERY = 2000
+"""Milliseconds between two looks at the numbers."""
 
 
 @pytest.fixture(scope="module")
 def locked() -> Iterator[Site]:
     """Return one that asks for a key."""
-    settings = {"PERSONALIZE_CONSOLE": "keys"}
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
-        service, sandbox = wait_for_urls(run, 2)
-        wait_until_ready(service)
-        yield Site(service, sandbox, run)
+    with started(CONSOLE="keys") as site:
+        yield site
+
+
+def watch(tab: Page, site: Site) -> None:
+    """Open the page with a clock that can be put forward, and let it look at the numbers once."""
+    tab.clock.install()
+    with tab.expect_response(VITALS):
+        tab.goto(f"{site.service}/console")
+
+
+def look(tab: Page) -> None:
+    """Let it look again now, not when it would: should it not have come to wait yet, it does so by itself."""
+    with tab.expect_response(VITALS):
+        tab.clock.fast_forward(LOOKS_EVERY)
 
 
 def focused(tab: Page) -> str:
@@ -115,13 +119,15 @@ def test_what_is_asked_wrongly_is_said(site: Site, tab: Page, complaints: list[s
 
 def test_live_numbers_move(site: Site, tab: Page) -> None:
     """With what happens besides."""
-    tab.goto(f"{site.service}/console")
+    watch(tab, site)
+    look(tab)
     expect(tab.locator("#budget")).to_contain_text("of 80/s")
     with httpx.Client(base_url=site.service, trust_env=False) as client:
         for number in range(20):
             client.get(
                 "/api/recommended-posts", params={"anonymous_id": f"0c7d1a3e-52f4-4b0e-9a61-7f3e2d9c8b{number:02}"}
             )
+    look(tab)
     expect(tab.locator("#hits")).to_contain_text("%")
     expect(tab.locator("#latency")).to_contain_text("ms")
     expect(tab.locator("#budget-chart path")).to_have_attribute("d", SPENT)
@@ -130,11 +136,14 @@ def test_live_numbers_move(site: Site, tab: Page) -> None:
 def test_numbers_of_two_processes_are_not_compared(site: Site, tab: Page) -> None:
     """As where several workers answer, or one has started again: its chart begins anew."""
     told = {"process": "one", "answers": {}, "reads": {}, "seconds": {}, "calls": 500, "budget": 80}
-    tab.route("**/console/vitals", lambda route: route.fulfill(json={**told, "breaker_open": False}))
-    tab.goto(f"{site.service}/console")
+    tab.route(VITALS, lambda route: route.fulfill(json={**told, "breaker_open": False}))
+    watch(tab, site)
+    look(tab)
     expect(tab.locator("#budget")).to_have_text("0.0 of 80/s")
     told |= {"process": "another", "calls": 3}
+    look(tab)
     expect(tab.locator("#budget-chart path")).to_have_count(0)
+    look(tab)
     expect(tab.locator("#budget-chart path")).to_have_count(1)
     expect(tab.locator("#budget")).to_have_text("0.0 of 80/s")
 

@@ -1,26 +1,15 @@
 """The demo site with the running service: what `make run` shows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import texts
 from tests.browser.shifts import SHIFTS, shifted
-from tests.processes import personalize, wait_for_urls, wait_until_ready
 from tests.sites import Site
 
 POSTS = "[recipe=recommended-posts]"
 PRODUCTS = "[recipe=last-viewed-not-purchased]"
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Site]:
-    """Return the service and its sandbox as `make run` starts them."""
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0") as run:
-        service, sandbox = wait_for_urls(run, 2)
-        wait_until_ready(service)
-        yield Site(service, sandbox, run)
 
 
 def visit(tab: Page, url: str, who: str) -> None:
@@ -36,10 +25,10 @@ def is_personal(tab: Page, box: str, is_: str = "for you") -> None:
 
 
 def test_everybody_sees_what_is_theirs(
-    tab: Page, demo: Site, complaints: list[str], picture: Callable[[str], None]
+    tab: Page, site: Site, complaints: list[str], picture: Callable[[str], None]
 ) -> None:
     """The switcher changes both boxes, without anything that moves; Ada has logged in, nobody knows nobody."""
-    visit(tab, f"{demo.sandbox}/", "ada")
+    visit(tab, f"{site.sandbox}/", "ada")
     is_personal(tab, POSTS)
     is_personal(tab, PRODUCTS)
     assert set(texts(tab, f"{POSTS} .chip")) == {"DATA & ANALYTICS"}
@@ -60,9 +49,9 @@ def test_everybody_sees_what_is_theirs(
     picture("demo-ada")
 
 
-def test_reading_changes_what_is_recommended(tab: Page, demo: Site, picture: Callable[[str], None]) -> None:
+def test_reading_changes_what_is_recommended(tab: Page, site: Site, picture: Callable[[str], None]) -> None:
     """A new visitor gets the newest posts; after some of one category, that category's, and not the one being read."""
-    visit(tab, f"{demo.sandbox}/", "new")
+    visit(tab, f"{site.sandbox}/", "new")
     is_personal(tab, POSTS, "for everybody")
     before = texts(tab, f"{POSTS} strong")
 
@@ -81,10 +70,10 @@ def test_reading_changes_what_is_recommended(tab: Page, demo: Site, picture: Cal
 
 
 def test_buying_takes_a_product_off_the_list(
-    tab: Page, demo: Site, complaints: list[str], picture: Callable[[str], None]
+    tab: Page, site: Site, complaints: list[str], picture: Callable[[str], None]
 ) -> None:
     """What is looked at waits there, until it is bought."""
-    visit(tab, f"{demo.sandbox}/shop", "reader")
+    visit(tab, f"{site.sandbox}/shop", "reader")
     picture("demo-shop")
     tab.locator("main > .cards a").last.click()
     name = tab.locator("h1").inner_text()

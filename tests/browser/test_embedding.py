@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 from personalize.web import snippet
 from tests.browser.pages import ADA, EARS, POSTS, WIDGET, heard, texts, visitor
 from tests.browser.shifts import SHIFTS, shifted
+from tests.browser.sites import started
 from tests.browser.webs import Service, Web, serving
 from tests.documents import examples
-from tests.processes import personalize, wait_for_urls, wait_until_ready
 from tests.sites import Site
 
 READER = "5e0f0c5a-8d3c-4c57-9f0e-0d2f5b6a7c11"
@@ -29,11 +29,8 @@ def shop() -> Iterator[Web]:
 @pytest.fixture(scope="module")
 def real(shop: Web) -> Iterator[Site]:
     """Return the service itself."""
-    settings = {"PERSONALIZE_ALLOWED_ORIGINS": shop.url}
-    with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
-        service, sandbox = wait_for_urls(run, 2)
-        wait_until_ready(service)
-        yield Site(service, sandbox, run)
+    with started(ALLOWED_ORIGINS=shop.url) as site:
+        yield site
 
 
 def test_the_readme_s_example_works(
