@@ -21,7 +21,7 @@ from personalize.telemetry.metrics import Metrics
 from personalize.testing import RecordingProfileApi, service
 from tests.distributions import distribution
 from tests.documents import DOCUMENTS, Example, curl, examples, fits, table
-from tests.processes import personalize, wait_for_urls, wait_until
+from tests.processes import personalize, wait_for_urls, wait_until, wait_until_ready
 from tests.sites import Site
 
 PYTHON_EXAMPLES = [one for document in DOCUMENTS for one in examples(document) if one.language == "python"]
@@ -46,6 +46,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     settings = {"PERSONALIZE_RECIPES": f"shipped,{folder}"}
     with personalize("serve", "--sandbox", "--port", "0", "--sandbox-port", "0", environment=settings) as run:
         service, sandbox = wait_for_urls(run, 2)
+        wait_until_ready(service)
         yield Site(service, sandbox, run)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import personalize, wait_for_port, wait_for_urls
+from tests.processes import personalize, wait_for_port, wait_for_urls, wait_until_ready
 from tests.sites import against, upstream_calls
 
 SECOND_RECIPE = '''
@@ -84,6 +84,7 @@ def test_a_restart_keeps_what_redis_knows(client: httpx.Client, sandbox_url: str
     for _ in range(2):
         with personalize("serve", "--port", "0", environment=settings) as run:
             [service] = wait_for_urls(run, 1)
+            wait_until_ready(service)
             answers.append(client.get(f"{service}/api/recommended-posts?user_id=ada").json())
             metrics = client.get(f"{service}/metrics").text
 
