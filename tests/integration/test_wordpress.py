@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import httpx
-import pytest
 from prometheus_client import CollectorRegistry
 
 from personalize import Posts
 from personalize.providers.posts import posts_from
 from personalize.telemetry.metrics import Metrics
 from tests.wordpress import wordpress
-
-pytestmark = pytest.mark.alone  # the first load of a feed is waited for only so long
 
 
 async def read(*locations: str, times: int = 1) -> Posts:
