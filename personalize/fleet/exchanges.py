@@ -56,7 +56,6 @@ class Exchanges:
 
 def _packed(command: Command) -> bytes:
     """Return a command as it goes over the wire."""
-    packed: bytes = hiredis.pack_command(
-        cast("tuple[Argument]", tuple(command))
-    )  # of any length, whatever the stub says
+    arguments = cast("tuple[Argument]", tuple(command))  # of any length, whatever the stub says
+    packed: bytes = hiredis.pack_command(arguments)
     return packed
