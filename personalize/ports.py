@@ -26,6 +26,11 @@ class Errand(Struct, frozen=True):
 class Allowance(Protocol):
     """What the client of one request may let be read."""
 
+    @property
+    def left(self) -> bool:
+        """Whether it would be spent if that were asked now."""
+        ...
+
     def spend(self) -> bool:
         """Whether the Profile API may be read for this request; however much of it, it counts as one."""
         ...
@@ -33,6 +38,8 @@ class Allowance(Protocol):
 
 class _Unlimited:
     """The allowance of whoever is not counted."""
+
+    left = True
 
     def spend(self) -> bool:
         """Let it be read."""

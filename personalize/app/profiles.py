@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from personalize.cache.entry import Ages
@@ -68,10 +69,7 @@ def cached_profiles(
     if settings.redis_url is not None and settings.hash_key is None:
         logs.hash_key_derived()
     client = profile_client(settings, token, metrics, transport)
-    connection, shared = _shared(settings, space, metrics)
-    budget = Budget(
-        connection, name=space, rate=settings.rate_limit, metrics=metrics, fleet_size=settings.fleet_size or 1
-    )
+    connection, budget, shared = _fleet(settings, space, metrics)
     guard = Guard(budget, metrics=metrics, reread_token=token.reread)
     source = CachedSource(
         SectionReader(client, guard),
@@ -111,10 +109,11 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
     return Pseudonyms.of_space(settings.space_id)
 
 
-def _shared(settings: Settings, space: str, metrics: Metrics) -> "tuple[Connection, RedisStore] | tuple[None, None]":
-    """Return the connection to Redis and the tier that replicas share through it, where there is one."""
+def _fleet(settings: Settings, space: str, metrics: Metrics) -> "tuple[Connection | None, Budget, RedisStore | None]":
+    """Return the connection to Redis, the budget, and the tier that replicas share, as far as there is a Redis."""
+    budget = partial(Budget, name=space, rate=settings.rate_limit, metrics=metrics, fleet_size=settings.fleet_size or 1)
     if settings.redis_url is None:
-        return None, None
+        return None, budget(None), None
     from personalize.app import redis_tier  # noqa: PLC0415 -- redis-py, a tenth of a start, for those alone who have one
 
-    return redis_tier.connected(settings, settings.redis_url.get_secret_value(), space, metrics)
+    return redis_tier.connected(settings, settings.redis_url.get_secret_value(), space, budget, metrics)

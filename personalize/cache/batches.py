@@ -1,8 +1,8 @@
 """Questions that are asked within one turn of the event loop, answered together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, Generic, TypeVar
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
@@ -28,19 +28,22 @@ class Batches(Generic[Q, A]):
 
     async def ask(self, question: Q) -> A:
         """Return the answer to a question."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[A] = loop.create_future()
+        answered: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         if not self._asked:
-            loop.call_soon(self._go)
+            self._hold(self._go())  # which begins when this turn is over
         self._asked.setdefault(question, []).append(answered)
         return await answered
 
-    def _go(self) -> None:
+    async def _go(self) -> None:
         asked, self._asked = list(self._asked.items()), {}
-        for first in range(0, len(asked), self._most):
-            task = asyncio.create_task(self._run(asked[first : first + self._most]), name="batch")
-            self._held.add(task)
-            task.add_done_callback(self._held.discard)
+        for first in range(self._most, len(asked), self._most):
+            self._hold(self._run(asked[first : first + self._most]))
+        await self._run(asked[: self._most])
+
+    def _hold(self, batch: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(batch, name="batch")
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
 
     async def _run(self, asked: Sequence[tuple[Q, list["asyncio.Future[A]"]]]) -> None:
         waiting = [one for _, crowd in asked for one in crowd]

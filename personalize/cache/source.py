@@ -127,7 +127,9 @@ class CachedSource:
         """Return what is known by the deadline, how it came to be known, and which sections could not be read."""
         started = self._monotonic()
         key = self._key(ask.collection, ask.external_id)
-        found = await self._tiers.look_up(key, ask.sections, claiming=not self._reads.refused)
+        found = await self._tiers.look_up(
+            key, ask.sections, claiming=lambda: ask.allowance.left and not self._reads.refused
+        )
         looked_up = self._monotonic() - started
         if stale := {name: one for name, one in found.items() if one.judgement.standing == "stale"}:
             self._refresh(key, ask, stale)

@@ -85,17 +85,17 @@ class Tiers:
         return remembered(self._memory, self._shared, key, tuple(names))
 
     async def look_up(
-        self, key: str, specs: Mapping[SectionName, SectionSpec], *, claiming: bool = False
+        self, key: str, specs: Mapping[SectionName, SectionSpec], *, claiming: Callable[[], bool]
     ) -> dict[SectionName, Found]:
         """Return what is known of a profile's sections, in one round trip to the shared tier at most.
 
-        With `claiming` the right to read what is not there is asked for at once: whoever does not read releases it.
+        If it is worth `claiming`, the right to read what is not there is asked for, too: who does not read releases it.
         """
         found = {name: one for name, spec in specs.items() if (one := self._remembered(key, name, spec)) is not None}
         unsure = {name: spec for name, spec in specs.items() if name not in found}
         if unsure:
             checked = self._monotonic()
-            known = await self._shared.read(key, unsure, claiming=claiming)
+            known = await self._shared.read(key, unsure, claiming=claiming())
             found |= self._looked_up(key, unsure, known, checked)
         for name, one in found.items():
             self._reads(name, one.tier).inc()

@@ -6,14 +6,15 @@ static share by the same arithmetic on its own clock, and keeps the pauses that 
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from msgspec import Struct
 
-from personalize.fleet.script import Script
+from personalize.fleet.hand import Hand
+from personalize.fleet.script import Argument, Script
 from personalize.ports import Priority
 from personalize.telemetry.metrics import Metrics
 
@@ -26,26 +27,28 @@ BURST = 8
 LEFT: Mapping[Priority, int] = {"server": 0, "page": 2, "refresh": 5}
 """How many of a burst each priority leaves to the more urgent ones."""
 
-TAKE = Script(
+GRANT = """
+    local function grant(spent, paused, interval, tolerance, depth)
+        local pause = redis.call('PTTL', paused)
+        if pause > 0 and pause <= tonumber(redis.call('GET', paused) or '0') then return {pause * 1000, 1} end
+        local time = redis.call('TIME')
+        local now = time[1] * 1000000 + time[2]
+        local tat = tonumber(redis.call('GET', spent) or '0')
+        tat = math.min(math.max(tat, now), now + tonumber(depth))
+        local wait = tat - tonumber(tolerance) - now
+        if wait > 0 then return {math.ceil(wait), 0} end
+        tat = tat + tonumber(interval)
+        redis.call('SET', spent, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+        return {0, 0}
+    end
     """
-    local pause = redis.call('PTTL', KEYS[2])
-    if pause > tonumber(redis.call('GET', KEYS[2]) or '0') then pause = 0 end
-    if pause > 0 then return {pause * 1000, 1} end
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
-    local tat = tonumber(redis.call('GET', KEYS[1]) or '0')
-    tat = math.min(math.max(tat, now), now + tonumber(ARGV[3]))
-    local wait = tat - tonumber(ARGV[2]) - now
-    if wait > 0 then return {math.ceil(wait), 0} end
-    tat = tat + tonumber(ARGV[1])
-    redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
-    return {0, 0}
-    """
-)
-"""Microseconds to wait, and whether that is a pause; the same as `Bucket.take`, in microseconds.
+"""For scripts: `Bucket.take` in microseconds. Returns those to wait, and whether that is a pause.
 
 A pause that would last longer than it was to last is from before Redis' clock was set back: it is over.
 """
+
+TAKE = Script(GRANT + "return grant(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])")
+"""Take one call."""
 
 PAUSE = Script(
     """
@@ -110,7 +113,7 @@ class Bucket:
 
     def charge(self, tat: float, now: float) -> float:
         """Return the time with one more call, whether there was one left or not."""
-        return self._bounded(tat + self.interval, now)
+        return self._bounded(self._bounded(tat, now) + self.interval, now)
 
     def _bounded(self, tat: float, now: float) -> float:
         """Return a time between full and empty: where a clock was set back, no more than that is waited for."""
@@ -119,6 +122,8 @@ class Bucket:
 
 class Budget:
     """The deployment's budget, by priority: what is less urgent leaves a part of every burst to what is more so.
+
+    Who asks Redis for something else may be granted calls on the way, which save the next takers their asking.
 
     Args:
         connection: the fleet's connection; without one a process has its static share.
@@ -144,8 +149,11 @@ class Budget:
         metrics.watch(metrics.budget_rate, lambda: rate)
         self._keys = [f"personalize:{{budget:{name}}}:tat", f"personalize:{{budget:{name}}}:pause"]
         self._whole = Bucket(rate, BURST)
+        undivided = connection is not None and connection.undivided
+        self._grantable = (self._keys, self._numbers("refresh")) if undivided else None
         self._share = Bucket(_share(rate, fleet_size), max(1.0, BURST / fleet_size))
         self._share_tat = 0.0
+        self._hand = Hand(clock)
         self._clock = clock
         self._paused_until = -math.inf
 
@@ -160,6 +168,8 @@ class Budget:
         """Return who answered, and what."""
         if (paused := self._paused()) is not None:
             return "own", paused
+        if self._hand.take():
+            return "fleet", Grant(0.0)
         grant = await self._asked(priority)
         if (paused := self._paused()) is not None:  # since Redis was asked
             return "own", paused
@@ -168,8 +178,23 @@ class Budget:
         if grant.paused:
             self._pause_here(grant.wait)
         elif grant.wait == 0:
-            self._share_tat = self._share.charge(self._share_tat, self._clock())  # no second burst when Redis goes away
+            self._charge()
         return "fleet", grant
+
+    @property
+    def grantable(self) -> tuple[Sequence[str], Sequence[Argument]] | None:
+        """The keys and the numbers by which a script grants calls on its way; `None` where it cannot.
+
+        It grants no more than there is for what is least urgent: nobody who waits is passed over, and what is not sent
+        after all is nobody's loss.
+        """
+        return self._grantable if self._paused() is None else None
+
+    def granted(self, calls: int) -> None:
+        """Have calls in hand that a script has granted just now."""
+        for _ in range(calls):
+            self._charge()
+        self._hand.put(calls)
 
     async def pause(self, seconds: float) -> None:
         """Let nobody of the fleet send for so long; no shorter than another pause."""
@@ -192,13 +217,20 @@ class Budget:
         """Return what Redis says; `None` if it does not answer."""
         if self._connection is None:
             return None
-        seconds = (self._whole.interval, self._whole.tolerance(priority), self._whole.depth)
-        arguments = [round(one * 1e6) for one in seconds]
-        answer = await self._connection.evaluate("budget", TAKE, self._keys, arguments, spare=False)
+        answer = await self._connection.evaluate("budget", TAKE, self._keys, self._numbers(priority), spare=False)
         if answer is None:
             return None
         wait, paused = cast("list[int]", answer)
         return Grant(wait / 1e6, bool(paused))
+
+    def _numbers(self, priority: Priority) -> Sequence[Argument]:
+        """Return what `grant` has to know, in microseconds."""
+        seconds = (self._whole.interval, self._whole.tolerance(priority), self._whole.depth)
+        return [round(one * 1e6) for one in seconds]
+
+    def _charge(self) -> None:
+        """Count what the fleet granted to this process: there is no second burst when Redis goes away."""
+        self._share_tat = self._share.charge(self._share_tat, self._clock())
 
     def _own(self, priority: Priority) -> Grant:
         """Return whether the process' own share has a call left."""

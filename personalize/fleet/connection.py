@@ -135,7 +135,12 @@ class Connection:
     @property
     def most_keys(self) -> int:
         """How many keys one operation may read: a Cluster's are on several nodes."""
-        return MOST_KEYS if self._exchanges else 1
+        return MOST_KEYS if self.undivided else 1
+
+    @property
+    def undivided(self) -> bool:
+        """Whether one server has all keys: a script may name any of them together."""
+        return self._exchanges is not None
 
     async def read_hashes(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]] | None:
         """Return fields of each of several hashes, by key, in one round trip; no more of them than `most_keys`."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from personalize.fleet.budget import GRANT, Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.script import Argument, Script
 
@@ -17,27 +18,32 @@ TAKE = Script(
 """Take a lock that nobody else holds, and read fields of a hash: what its last holder left is among them."""
 
 LOOK = Script(
-    """
-    local width, found = #ARGV - 2, {}
-    for first = 1, #KEYS, width do
-        local values = redis.call('HMGET', KEYS[first], unpack(ARGV, 3))
+    GRANT
+    + """
+    local calls, width, found, granted = tonumber(ARGV[3]), #ARGV - 6, {}, 0
+    local function take(lock)
+        local taken = redis.pcall('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])
+        if not taken then return redis.call('GET', lock) == ARGV[1] end
+        if taken.err then return false end
+        if calls > 0 and grant(KEYS[#KEYS - 1], KEYS[#KEYS], ARGV[4], ARGV[5], ARGV[6])[1] == 0 then
+            granted = granted + 1
+        end
+        return true
+    end
+    for first = 1, #KEYS - calls, width do
+        local values = redis.call('HMGET', KEYS[first], unpack(ARGV, 7))
         for place = 2, width do
-            local lock, taken = KEYS[first + place - 1], false
-            if not values[place] then
-                taken = redis.pcall('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])
-                taken = taken and taken.ok or not taken and redis.call('GET', lock) == ARGV[1]
-            end
-            values[width + place - 1] = taken and 1 or 0
+            values[width + place - 1] = not values[place] and take(KEYS[first + place - 1]) and 1 or 0
         end
         found[#found + 1] = values
     end
-    return found
+    return {granted, found}
     """
 )
-"""Read the same fields of several hashes, and take the locks of those that are not there.
+"""Read the same fields of several hashes, and take the locks of those that are not there, each with a call to read it.
 
-The keys are each hash and the locks of its fields, of which the first has none. Each hash's values are followed by
-which of its locks are ours. A server that is full is read all the same.
+The keys are each hash and the locks of its fields, of which the first has none; then the budget's, if calls may be
+taken. Each hash's values are followed by which of its locks are ours. A server that is full is read all the same.
 """
 
 RELEASE = Script(
@@ -47,6 +53,10 @@ RELEASE = Script(
     """
 )
 """Give back what is still one's own: after its time somebody else may have it."""
+
+
+NO_CALLS: tuple[Sequence[str], Sequence[Argument]] = ((), (0, 0, 0))
+"""What `LOOK` is told where it is to take none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,12 @@ class Locks:
 
     Args:
         connection: the fleet's connection; without one there is nobody else.
+        budget: what the calls are taken from that locks are taken for; without one they are not.
     """
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: Connection | None, budget: Budget | None = None) -> None:
         self._connection = connection
+        self._budget = budget
         self._token = secrets.token_hex(8)
 
     async def take(self, name: str, *, seconds: float, key: str, fields: Sequence[str]) -> Taken:
@@ -90,6 +102,8 @@ class Locks:
     ) -> Sequence[tuple[Sequence[bytes | None], Sequence[bool]]] | None:
         """Read fields of hashes, and take the locks of those that are not there, in one round trip.
 
+        With each lock that nobody held comes a call of the budget's, as long as there are some to spare.
+
         Args:
             hashes: each one's key, with the key of a lock for each field but the first.
             fields: what is read of each.
@@ -99,13 +113,17 @@ class Locks:
         """
         if self._connection is None:
             return None
+        calls, numbers = (self._budget and self._budget.grantable) or NO_CALLS
         keys = [one for key, locks in hashes for one in (key, *locks)]
-        arguments: list[Argument] = [self._token, _milliseconds(seconds), *fields]
-        answer = await self._connection.evaluate("read", LOOK, keys, arguments)
+        arguments: list[Argument] = [self._token, _milliseconds(seconds), len(calls), *numbers, *fields]
+        answer = await self._connection.evaluate("read", LOOK, [*keys, *calls], arguments)
         if answer is None:
             return None
+        granted, found = cast("tuple[int, list[list[Any]]]", answer)
+        if self._budget is not None:
+            self._budget.granted(granted)
         width = len(fields)
-        return [(one[:width], [taken == 1 for taken in one[width:]]) for one in cast("list[list[Any]]", answer)]
+        return [(one[:width], [taken == 1 for taken in one[width:]]) for one in found]
 
     async def release(self, name: str) -> None:
         """Let others have it."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, NamedTuple
 
 from cachetools import TTLCache
@@ -46,6 +47,11 @@ class Limits:
         self._metrics = metrics
         self._clock = clock
 
+    @property
+    def limiting(self) -> bool:
+        """Whether anybody is counted at all."""
+        return self._bucket is not None
+
     def allowance(self, client: Callable[[], Client]) -> "ClientAllowance":
         """Return what one request of a client may let be read; who that is is asked only when it matters."""
         return ClientAllowance(self, client)
@@ -54,10 +60,17 @@ class Limits:
         """Count one request; return 0, or, if the client had too many, the seconds until it may have another."""
         if self._bucket is None:
             return 0.0
-        wait, self._spent[client] = self._bucket.take(self._spent.get(client, 0.0), self._clock(), "server")
+        wait, self._spent[client] = self._taken(self._bucket, client)
         if wait > 0:
             self._metrics.clients_limited.labels(client.kind).inc()
         return wait
+
+    def left(self, client: Client) -> bool:
+        """Whether a client may have a request now."""
+        return self._bucket is None or self._taken(self._bucket, client)[0] == 0
+
+    def _taken(self, bucket: Bucket, client: Client) -> tuple[float, float]:
+        return bucket.take(self._spent.get(client, 0.0), self._clock(), "server")
 
 
 class ClientAllowance:
@@ -70,9 +83,14 @@ class ClientAllowance:
 
     def __init__(self, limits: Limits, client: Callable[[], Client]) -> None:
         self._limits = limits
-        self._client = client
-        self.wait: float | None = None
-        """Seconds until its client may have another, 0 if this one was granted; `None` while nothing was to be read."""
+        self._client = cache(client)
+        self.wait: float | None = None if limits.limiting else 0.0
+        """Seconds until its client may have another, 0 if this one is granted; `None` while nothing was to be read."""
+
+    @property
+    def left(self) -> bool:
+        """Whether the Profile API might be read for this request, if that were asked now."""
+        return self._limits.left(self._client()) if self.wait is None else self.wait == 0
 
     def spend(self) -> bool:
         """Whether the Profile API may be read for this request."""

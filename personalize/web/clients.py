@@ -20,7 +20,7 @@ class Clients:
         self._proxies = proxies
 
     def allowance(self, request: Request, caller: Caller) -> ClientAllowance:
-        """Return what a request may let be read; an answer that is known already never asks for the address."""
+        """Return what a request may let be read; an answer from memory never asks for the address."""
         return self._limits.allowance(lambda: self._client(request, caller))
 
     def _client(self, request: Request, caller: Caller) -> Client:

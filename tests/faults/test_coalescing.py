@@ -84,3 +84,17 @@ async def _asks_and_goes(url: str, path: str) -> None:
     await asyncio.sleep(0.1)  # the request is under way: the sandbox answers it after half a second
     writer.close()
     await writer.wait_closed()
+
+
+def test_whom_nobody_knows_costs_one_look_before_the_read(
+    sandbox: Sandbox, serve: Serve, redis_server: RedisServer
+) -> None:
+    """The right to read and a call of the budget come with it; what was read is written, and the right given back."""
+    with serve(sandbox.url, REDIS_URL=redis_server.url) as service:
+        load.closed(service.url, visitors.paths([next(visitors.known)]), clients=1)
+        wait_until(lambda: not redis_server.client.keys("*lock*"), "the service to be done")  # and to know the scripts
+        redis_server.client.config_resetstat()
+        answers = load.closed(service.url, visitors.paths([next(visitors.known)]), clients=1)
+        assert [body["personalized"] for body in answers.bodies] == [True]
+        wait_until(lambda: not redis_server.client.keys("*lock*"), "the service to be done")
+        assert redis_server.calls()["evalsha"] == 3

@@ -91,14 +91,18 @@ class Reader:
 class Purse:
     """An allowance of so many reads, which counts how often it was asked."""
 
-    def __init__(self, left: int = 0) -> None:
-        self.left = left
+    def __init__(self, reads: int = 0) -> None:
+        self.reads = reads
         self.asked = 0
+
+    @property
+    def left(self) -> bool:
+        return self.reads > 0
 
     def spend(self) -> bool:
         self.asked += 1
-        self.left -= 1
-        return self.left >= 0
+        self.reads -= 1
+        return self.reads >= 0
 
 
 class Shared:

@@ -584,6 +584,12 @@ async def test_while_reads_are_refused_nobody_claims_one(house: House) -> None:
     assert house.shared.claiming
 
 
+async def test_who_may_let_nothing_be_read_claims_nothing(house: House) -> None:
+    """Nor is that asked about what is known in memory."""
+    assert (await house.fetch(allowance=Purse())).missing == {"traits"}
+    assert (house.shared.reads, house.shared.claiming) == (["traits"], False)
+
+
 async def test_what_nobody_knows_is_read_after_one_look(house: House) -> None:
     """The right to read it comes with the look-up, and is given back when the others can know it."""
     house.reader.gate.clear()
@@ -597,7 +603,11 @@ async def test_what_nobody_knows_is_read_after_one_look(house: House) -> None:
 
 async def test_a_right_that_is_not_used_is_given_back(house: House) -> None:
     """The client may let no more be read, or what is stale in memory has just been read in vain."""
-    assert (await house.fetch(allowance=Purse())).missing == {"traits"}
+    purse, house.shared.delay = Purse(1), 0.001  # both are looked up before either is read
+    await asyncio.gather(*(house.fetch(one, allowance=purse) for one in (ADA, BOB)))
+    assert house.shared.claiming
+    house.shared.delay = 0.0
+    await settled()
     assert house.shared.claims == set()
     await house.fetch()
     house.clock.now += 400
@@ -720,4 +730,4 @@ async def test_reading_behind_the_visitors_back_counts_too(house: House) -> None
     await house.fetch()
     house.clock.now += 400
     await house.fetch(allowance=purse)
-    assert (purse.left, len(house.reader.asked)) == (0, 2)
+    assert (purse.reads, len(house.reader.asked)) == (0, 2)

@@ -136,6 +136,8 @@ ROME = profile({"city": "Rome", "age": 41}, VIEWED)
 class Allowed:
     """An allowance of as much as one likes."""
 
+    left = True
+
     def spend(self) -> bool:
         return True
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from personalize.fleet.budget import BURST, TAKE, Bucket, Budget
 from personalize.fleet.connection import Connection
+from personalize.fleet.hand import SECONDS
 from personalize.ports import Priority
 from personalize.telemetry.metrics import Metrics
 from tests import redises
@@ -240,6 +242,42 @@ async def test_a_pause_that_is_over_is_none(server: Server, connection: Connecti
         await one.pause(seconds)
     assert server.client.exists(PAUSE) == 0
     assert (await one.take("server")).wait == 0
+
+
+async def test_calls_in_hand_save_the_asking(server: Server, connection: Connection) -> None:
+    """Each once; a moment later they are lost, and Redis is asked."""
+    one = budget(connection, clock=(clock := Clock()))
+    one.granted(2)
+    assert [(await one.take(priority)).wait for priority in ("page", "refresh")] == [0, 0]
+    assert server.client.exists(TAT) == 0
+    one.granted(1)
+    clock.now += SECONDS
+    assert (await one.take("page")).wait == 0
+    assert server.client.exists(TAT) == 1
+
+
+async def test_calls_in_hand_are_charged_to_the_share(tmp_path: Path) -> None:
+    """As what Redis is asked for."""
+    async with connected(f"unix://{tmp_path}/none.sock") as away:
+        one = budget(away, rate=0.01, clock=(clock := Clock()))
+        one.granted(3)
+        clock.now += SECONDS
+        assert await spent(one, "server") == BURST - 3
+
+
+async def test_no_call_in_hand_is_sent_in_a_pause(connection: Connection) -> None:
+    """Nor is any granted by the way."""
+    one = budget(connection)
+    assert one.grantable is not None
+    one.granted(1)
+    await one.pause(30)
+    assert (await one.take("server")).paused
+    assert one.grantable is None
+
+
+async def test_alone_nothing_is_granted_by_the_way() -> None:
+    """There is nobody to do it."""
+    assert budget(None).grantable is None
 
 
 async def test_a_full_redis_leaves_the_share(server: Server, connection: Connection) -> None:

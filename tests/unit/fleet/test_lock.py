@@ -4,9 +4,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from personalize.fleet.budget import BURST, LEFT, Budget
 from personalize.fleet.connection import Connection
 from personalize.fleet.lock import Locks
+from personalize.telemetry.metrics import Metrics
 from tests.connections import connected, until
 from tests.redises import Server, needs_redis
 
@@ -72,12 +75,54 @@ async def test_what_is_not_there_is_locked_by_whoever_looks(server: Server, conn
     assert await other.look(HASHES[:1], ["stamp", "plan", "name"], seconds=60) == [(absent[0][0], [False, True])]
 
 
+def budgeted(connection: Connection, rate: float = 0.01) -> Budget:
+    """Return a budget that is spent by eight calls."""
+    return Budget(connection, name="space", rate=rate, metrics=Metrics(CollectorRegistry()))
+
+
+async def test_with_what_is_to_be_read_comes_the_call_for_it(server: Server, connection: Connection) -> None:
+    """By the same round trip; not for what is there, nor for what is being read by anybody."""
+    budget = budgeted(connection)
+    one, other = Locks(connection, budget), Locks(connection, budgeted(connection))
+    server.client.hset("{bob}", "plan", "pro")
+    for locks in (one, one, other):
+        found = await locks.look([HASHES[1]], ["stamp", "plan", "name"], seconds=60)
+        assert found == [([None, b"pro", None], [False, locks is one])]
+    server.client.config_resetstat()
+    assert (await budget.take("page")).wait == 0
+    assert "cmdstat_evalsha" not in server.client.info("commandstats")
+    spent = [(await budget.take("server")).wait > 0 for _ in range(BURST)]
+    assert spent == [False] * (BURST - 1) + [True]
+
+
+async def test_calls_by_the_way_leave_most_of_a_burst(server: Server, connection: Connection) -> None:
+    """As much as refreshes do; who finds none in hand asks for it."""
+    budget = budgeted(connection)
+    many = [(f"{{{name}}}", (f"{{{name}}}:plan",)) for name in "abcdef"]
+    found = await Locks(connection, budget).look(many, ["stamp", "plan"], seconds=60)
+    assert found == [([None, None], [True])] * len(many)
+    assert server.client.get("personalize:{budget:space}:tat")
+    calls = 0
+    while budget._hand.take():
+        calls += 1
+    assert calls == BURST - LEFT["refresh"]
+    assert (await budget.take("page")).wait == 0
+
+
+async def test_in_a_pause_no_call_comes(server: Server, connection: Connection) -> None:
+    """Though nobody here knows of it yet."""
+    await budgeted(connection).pause(30)
+    budget = budgeted(connection)
+    assert await Locks(connection, budget).look(HASHES, ["stamp", "plan", "name"], seconds=60)
+    assert (await budget.take("server")).paused
+
+
 async def test_a_full_server_is_looked_at_all_the_same(server: Server, connection: Connection) -> None:
     """It keeps no lock, so none is had."""
     server.client.hset("{bob}", "plan", "pro")
     server.client.config_set("maxmemory", "1")
     try:
-        found = await Locks(connection).look(HASHES, ["stamp", "plan", "name"], seconds=60)
+        found = await Locks(connection, budgeted(connection)).look(HASHES, ["stamp", "plan", "name"], seconds=60)
     finally:
         server.client.config_set("maxmemory", "0")
     assert found == [([None, None, None], [False, False]), ([None, b"pro", None], [False, False])]

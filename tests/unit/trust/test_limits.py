@@ -94,6 +94,21 @@ def test_a_request_counts_once_and_only_if_it_reads() -> None:
 
     first, second, third, unread = (bench.limits.allowance(client) for _ in range(4))
     assert [first.spend(), first.spend(), second.spend(), third.spend(), third.spend()] == [*[True] * 3, *[False] * 2]
-    assert len(asked) == 3
+    assert asked == [ADA] * 3
     assert (first.wait, unread.wait) == (0, None)
     assert third.wait == pytest.approx(0.5, abs=1e-3)
+
+
+def test_what_is_left_is_told_without_spending_it() -> None:
+    """Before anything is read, and after: for a request that was granted, whoever spends the rest."""
+    bench = Bench(1)
+    first, second = (bench.limits.allowance(lambda: ADA) for _ in range(2))
+    assert [first.left, second.left, first.spend()] == [True] * 3
+    assert [first.left, second.left, second.spend(), second.left] == [True, False, False, False]
+    assert bench.limited("address") == 1
+
+
+def test_where_nobody_is_counted_nobody_is_asked_for() -> None:
+    """Who a client is takes some work to know."""
+    allowance = Bench(0).limits.allowance(lambda: pytest.fail("asked"))
+    assert (allowance.left, allowance.spend(), allowance.wait) == (True, True, 0)
