@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(if $(shell $(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo yes),$(v))))
 BIN := .venv/bin
 ARGS ?=
-# Tests run beside each other, three processes on two cores, for many wait; those that judge by time come last, and alone.
+# Tests run beside each other, three processes on two cores, for many wait; those that judge by time come last.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) '*' 3 / 2)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 

@@ -9,15 +9,16 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
 from personalize.declare import Recipe
 from personalize.errors import RecipeLoadError, UnknownRecipe
+from personalize.installed import brought
 
 SHIPPED = "shipped"
 """The word that stands for the recipes that come with the service."""
@@ -127,7 +128,7 @@ def _modules_of(source: str, executed: Callable[[Path], ModuleType]) -> Iterator
 
 
 def _installed() -> Iterator[AnyRecipe]:
-    for point in sorted(entry_points(group=GROUP)):
+    for point in sorted(brought(GROUP)):
         yield from _brought_by(point)
 
 
@@ -169,7 +170,14 @@ class _AsItIs(SourceFileLoader):
 
     def get_code(self, _: str) -> CodeType:
         """Return the file's code; no bytecode is read, and none left behind in a folder that is not ours."""
-        return self.source_to_code(self.get_data(self.path), self.path)
+        return _compiled(self.get_data(self.path), self.path)
+
+
+@lru_cache(maxsize=128)
+def _compiled(source: bytes, path: str) -> CodeType:
+    """Return a file's code; where recipes are loaded again, most are as they were."""
+    code: CodeType = compile(source, path, "exec", dont_inherit=True)
+    return code
 
 
 def _module_named(name: str, *, missing: str) -> ModuleType:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +17,7 @@ from personalize.app.application import Application, create_app, create_metrics_
 from personalize.app.recipes import load_recipes
 from personalize.draining import DrainingServer
 from personalize.errors import ConfigurationError
+from personalize.installed import version
 from personalize.listening import Protocol, config
 from personalize.protocol import USUAL, BoundedProtocol, Bounds
 from personalize.registry import Registry, files_of, modules_of
@@ -115,7 +115,7 @@ class _Replica:
         libraries.listen()
         if settings.traces_url is not None:
             url = settings.traces_url.get_secret_value()
-            tracing.configure(url, share=float(settings.traces_share), version=version("personalize"))
+            tracing.configure(url, share=float(settings.traces_share), version=version())
         self.metrics = Metrics(CollectorRegistry())
         self._settings = settings
         self._leaving = leaving

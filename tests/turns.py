@@ -1,6 +1,7 @@
-"""Turns of the processes that run tests beside each other: a test that judges by time has the machine for itself.
+"""Turns of the processes that run tests beside each other: a test that judges by time is not to be held up.
 
-Those tests stand in one row behind all others, so that nobody waits for them in between.
+Those tests stand in rows behind all others, so that nobody waits for them in between: first those that are calm, for
+they mostly wait themselves and hardly hold each other up, then one after the other those that have to be alone.
 """
 
 import fcntl
@@ -16,24 +17,33 @@ from xdist.workermanage import WorkerController
 
 GATE = Path(__file__)
 ROOM = GATE.with_name("conftest.py")
+CALM_ROOM = GATE.with_name("processes.py")
 """Files that are there anyway: a lock on them leaves nothing behind."""
+
+ROWS = ("", "calm", "alone")
+"""How tests are marked, in the order in which they come."""
+
+
+def row(item: pytest.Item) -> str:
+    """Return the mark by which a test stands in its row."""
+    return next(mark for mark in reversed(ROWS) if not mark or item.get_closest_marker(mark) is not None)
 
 
 @contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
-    """Run the body beside any others, or alone.
+def turn(row: str) -> Iterator[None]:
+    """Run the body beside others of its row, or alone.
 
-    Whoever wants to be alone waits at the gate for the others to end, and nobody enters meanwhile: so its turn comes.
+    Whoever comes waits at the gate for those to end whom it cannot be beside, and nobody enters meanwhile: so its turn
+    comes.
     """
-    with GATE.open() as gate, ROOM.open() as room:
+    with GATE.open() as gate, ROOM.open() as room, CALM_ROOM.open() as calm_room:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        for door, its_row in ((room, ""), (calm_room, "calm")):
+            fcntl.flock(door, fcntl.LOCK_SH if row == its_row else fcntl.LOCK_EX)
+        if row != "alone":
+            fcntl.flock(calm_room if row == "" else room, fcntl.LOCK_UN)
         fcntl.flock(gate, fcntl.LOCK_UN)
         yield
-
-
-def is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
 
 
 class Sharing(LoadScopeScheduling):

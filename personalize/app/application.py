@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +20,7 @@ from personalize.app.profiles import pseudonyms_of
 from personalize.app.recipes import load_recipes
 from personalize.cache.inbox import Inbox
 from personalize.errors import ConfigurationError, PersonalizeError
+from personalize.installed import version
 from personalize.profile_api.client import Transport
 from personalize.registry import Registry
 from personalize.settings import Settings
@@ -126,7 +126,7 @@ def create_app(
     erasure = Erasure(parts.profiles.source.forget, reaches_all=_reaches_all(settings))
     webhook = _webhook(settings, parts, erasure, desk)
     console = _console(settings, desk, fragments, parts)
-    operations = Operations(leaving, version("personalize"), parts.states)
+    operations = Operations(leaving, version(), parts.states)
     exposures = _exposures(settings, metrics)
     show = shown or exposition.of_process(metrics.registry)
     numbers = None if settings.metrics_port else Numbers(show, warm.tallies.flush)
@@ -143,7 +143,7 @@ def create_app(
             Middleware(LastLine),
         ],
         exception_handlers={PersonalizeError: failed, HTTPException: refused},
-        lifespan=_lifespan(parts, recipes, warm, webhook, exposures, Pulse(metrics, version=version("personalize"))),
+        lifespan=_lifespan(parts, recipes, warm, webhook, exposures, Pulse(metrics, version=version())),
     )
     if exposures is None:
         whole_way = partial(Starlette.__call__, app)

@@ -7,9 +7,10 @@ service starts and left when it stops.
 
 import traceback
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from personalize.errors import ProviderFailed, ProviderLoadError, SettingsError
+from personalize.installed import brought
 from personalize.ports import ItemProvider
 
 GROUP = "personalize.providers"
@@ -33,7 +34,7 @@ def load_providers(wanted: Iterable[str], settings: Mapping[str, str]) -> dict[s
 
 def _installed() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    for point in brought(GROUP):
         other = found.setdefault(point.name, point)
         if other.value != point.value:
             raise ProviderLoadError(_where(point), f"provider {point.name!r} is {_where(other)} already")

@@ -3,15 +3,15 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha384
-from importlib.metadata import version
 from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
+from personalize.installed import version
 from personalize.web.assets import STATIC, Asset
 
 ALIAS = "/personalize.js"
-PINNED = f"/v{version('personalize')}{ALIAS}"
+PINNED = f"/v{version()}{ALIAS}"
 """Where the script of this version is, for pages that say which bytes they expect."""
 
 ALIAS_SECONDS = 3600

@@ -128,7 +128,7 @@ def test_a_reset_is_a_reset(proxy: Proxy) -> None:
             client.recv(5)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_slow_close_comes_later(proxy: Proxy) -> None:
     """The data does not wait for it."""
     with connected(proxy) as client, proxy.having(SlowClose(0.3)):

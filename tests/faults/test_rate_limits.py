@@ -29,7 +29,7 @@ def refused(sandbox: Sandbox, service: Service, retry_after: str | None) -> None
     assert service.ask(next(visitors.known))["degraded"]
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 @pytest.mark.parametrize("retry_after", [in_seconds, as_date])
 def test_the_fleet_pauses_until_then(
     sandbox: Sandbox, serve: Serve, redis_server: RedisServer, retry_after: Callable[[], str]

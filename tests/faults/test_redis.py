@@ -66,7 +66,7 @@ def test_a_redis_that_comes_late_is_used(sandbox: Sandbox, serve: Serve, redis_s
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-@pytest.mark.alone
+@pytest.mark.calm
 def test_redis_in_trouble_costs_little(service: Service, redis_server: RedisServer, trouble: Trouble) -> None:
     """The first answers wait a little for it, the later ones hardly; it is used again soon after its return."""
     with trouble(redis_server):
@@ -86,7 +86,7 @@ def test_redis_in_trouble_costs_little(service: Service, redis_server: RedisServ
     assert until(lambda: service.ask(next(visitors.strangers)) and is_up(service), "Redis", 10) < 2 + 1.5
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_those_who_are_known_do_not_notice(service: Service, redis_server: RedisServer) -> None:
     """What the process itself remembers needs no Redis."""
     name = next(visitors.known)
@@ -117,7 +117,7 @@ def test_a_full_redis_is_counted(service: Service, redis_server: RedisServer) ->
     assert service.is_ready
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_pausing_redis_costs_a_bounded_time(service: Service, redis_server: RedisServer) -> None:
     """It answers nobody for a while, then everybody."""
     redis_server.pause(0.8)
@@ -140,7 +140,7 @@ def test_a_pausing_redis_costs_a_bounded_time(service: Service, redis_server: Re
     ],
     ids=lambda toxic: type(toxic).__name__.lower(),
 )
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_bad_way_to_redis_is_survived(
     sandbox: Sandbox, serve: Serve, redis_server: RedisServer, toxic: Toxic
 ) -> None:

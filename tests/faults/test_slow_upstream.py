@@ -13,7 +13,7 @@ from tests.processes import wait_until
 SLOW_MS = 2000
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_known_visitors_do_not_notice(sandbox: Sandbox, serve: Serve) -> None:
     """Their answers turn stale meanwhile: each is served at once, and read again once in the background."""
     names = visitors.known.some(6)
@@ -45,7 +45,7 @@ def test_the_refresh_is_one_a_visitor(sandbox: Sandbox, serve: Serve) -> None:
     assert len(sandbox.calls(name)) == 2
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_strangers_get_the_default_in_time_and_are_known_afterwards(sandbox: Sandbox, serve: Serve) -> None:
     """The answer that came too late for the page is there for the next one, without another call."""
     names = visitors.known.some(8)

@@ -28,7 +28,7 @@ LATE = 0.35
 """Seconds of slack on a busy machine."""
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_peer_that_stands_still_holds_nobody_up(sandbox: Sandbox, serve: Serve) -> None:
     """Its sockets stay open: pages keep the deadline, those who are known do not notice, and it comes back."""
     known, fresh, *cold = visitors.known.some(102)

@@ -53,8 +53,15 @@ def value(url: str, name: str, **labels: str) -> float:
 def workers(run: Running) -> list[int]:
     """Return the processes that answer, by their ids."""
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text("ascii").split()
-    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+    return [int(pid) for pid in children if b"spawn_main" in _command(pid)]
+
+
+def _command(pid: str) -> bytes:
+    """Return a process' command; nothing of one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_workers_count_together_and_a_death_takes_nothing_away() -> None:

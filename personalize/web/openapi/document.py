@@ -1,8 +1,8 @@
 """The whole document, from its parts."""
 
-from importlib.metadata import version
 from typing import Any
 
+from personalize.installed import version
 from personalize.registry import Registry
 from personalize.trust.ids import IdRules
 from personalize.web.openapi import changes, headers, operations, problems
@@ -61,7 +61,7 @@ def document(recipes: Registry, rules: IdRules, *, webhook: bool = False, metric
     others = {**changes.items(rules, webhook=webhook), **operations.items(metrics=metrics)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Personalize", "version": version("personalize"), "description": ABOUT},
+        "info": {"title": "Personalize", "version": version(), "description": ABOUT},
         "tags": TAGS,
         "paths": {**items, "/api/personalize": page, **others},
         "components": {

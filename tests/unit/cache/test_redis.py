@@ -44,7 +44,7 @@ async def store(server: Server) -> AsyncIterator[RedisStore]:
     await connection.aclose()
 
 
-pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
+pytestmark = [needs_redis, pytest.mark.calm]  # an operation of Redis has 50 ms
 
 
 async def test_sections_are_read_back(store: RedisStore) -> None:

@@ -20,7 +20,7 @@ from tests import redises
 from tests.connections import Clock, connected, eventually
 from tests.redises import Server, needs_redis
 
-pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
+pytestmark = [needs_redis, pytest.mark.calm]  # an operation of Redis has 50 ms
 
 PRIORITIES: tuple[Priority, ...] = ("server", "page", "refresh")
 RATES = (0.5, 1, 2, 10, 80, 1000)

@@ -27,7 +27,7 @@ from tests.garbage import uncollected
 from tests.processes import wait_until
 from tests.redises import Server, needs_redis
 
-pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
+pytestmark = [needs_redis, pytest.mark.calm]  # an operation of Redis has 50 ms
 
 BOUND = OPERATION_SECONDS + 0.25
 """Seconds that one operation may take on a busy machine."""
@@ -92,7 +92,7 @@ async def test_more_operations_than_connections_take_turns(server: Server, conne
     assert server.info("clients")["connected_clients"] <= CONNECTIONS + 1
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 async def test_redis_is_not_blamed_for_a_pause_of_the_process(server: Server, counts: Counts) -> None:
     """It is not away because the time of operations passed while nobody read its answers."""
     async with connected(server.url, counts) as connection:
@@ -207,7 +207,7 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(counts: Counts) -> N
             assert await eventually(connection, "k") == b""
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 async def test_a_request_waits_once_for_what_takes_long(server: Server, counts: Counts) -> None:
     """A slow Redis is not to be blamed, and what a request can least do without finds some patience left."""
     with proxied(server.url) as (proxy, url):

@@ -16,7 +16,7 @@ from tests import redises
 from tests.connections import Clock, Counts, connected, until
 from tests.redises import Server, needs_redis
 
-pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
+pytestmark = [needs_redis, pytest.mark.calm]  # an operation of Redis has 50 ms
 
 CHANNEL = "personalize:forgotten:test"
 

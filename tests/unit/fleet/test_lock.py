@@ -13,7 +13,7 @@ from personalize.telemetry.metrics import Metrics
 from tests.connections import connected, until
 from tests.redises import Server, needs_redis
 
-pytestmark = [needs_redis, pytest.mark.alone]  # an operation of Redis has 50 ms
+pytestmark = [needs_redis, pytest.mark.calm]  # an operation of Redis has 50 ms
 
 
 ADA = "{ada}:lock"

@@ -19,7 +19,7 @@ import pytest
 from personalize.profile_api.transport import CONNECT_SECONDS, LOOKUP_SECONDS, LOOKUPS, PooledTransport
 from tests.connections import until
 
-pytestmark = pytest.mark.alone  # to connect has half a second
+pytestmark = pytest.mark.calm  # to connect has half a second
 
 SECRET_ID = "canary-of-an-id"
 SECRET_TOKEN = "canary-of-a-token"
