@@ -72,6 +72,7 @@ class Reads:
         self._clock = clock
         self._flights = Flights()
         self._held: set[asyncio.Task[None]] = set()
+        self._sharing: set[tuple[str, SectionName]] = set()
         self.refused = False
         """Whether the last read was refused at once. So will the next be, perhaps: nobody need claim it beforehand."""
 
@@ -89,8 +90,11 @@ class Reads:
         return self._flights.start(order.key, order.name, order.spec, order.errand, partial(self._read, order))
 
     def spare(self, key: str, name: SectionName, spec: SectionSpec) -> None:
-        """Give back the right to read a section that was claimed, unless somebody here is reading it."""
-        if self._flights.find(key, name, spec) is None:
+        """Give back the right to read a section that was claimed, unless somebody here is reading it, or has just.
+
+        Whoever has will give it back when the others can know what was read: sooner they would read it again.
+        """
+        if (key, name) not in self._sharing and self._flights.find(key, name, spec) is None:
             self.hold(self._tiers.release(key, name))
 
     def leave(self, key: str) -> None:
@@ -146,6 +150,7 @@ class Reads:
             self._release(order, granted=granted)
             return Landing(error=let_go(error))
         self._tiers.keep(order.key, order.name, section, comparison)
+        self._sharing.add((order.key, order.name))
         self.hold(self._share(order, section, comparison, granted=granted))
         return Landing(section)
 
@@ -160,9 +165,12 @@ class Reads:
 
     async def _share(self, order: Order, section: AnySection, comparison: Comparison, *, granted: bool) -> None:
         """Let the other replicas know a section, once the pages that wait for it have had their turns to answer."""
-        for _ in range(PAGES_FIRST):
-            await asyncio.sleep(0)
-        await self._tiers.share(order.key, order.name, section, comparison)
+        try:
+            for _ in range(PAGES_FIRST):
+                await asyncio.sleep(0)
+            await self._tiers.share(order.key, order.name, section, comparison)
+        finally:
+            self._sharing.discard((order.key, order.name))
         if granted:
             await self._tiers.release(order.key, order.name)
 

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 from typing import TypeAlias
 
@@ -94,8 +95,11 @@ RELATE = Script(
 """Remember keys of the same person; the ones that came first stay."""
 
 
-_Question: TypeAlias = tuple[str, tuple[SectionName, ...], bool]
-"""Whose sections, which, and whether what is not there is claimed."""
+_Question: TypeAlias = tuple[str, tuple[SectionName, ...]]
+"""Whose sections, and which."""
+
+_Ask: TypeAlias = Callable[[Sequence[_Question]], Awaitable[Sequence[Known] | None]]
+"""Answers questions in their order, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ class RedisStore:
         self._expire_ms = int(expiry.known * 1000)
         self._expire_unknown_ms = int(expiry.unknown * 1000)
         self._clock = clock
-        self._reads = Batches(self._read, most=connection.most_keys)
+        self._reads = Batches(partial(self._answered, self._read), most=connection.most_keys)
+        self._looks = Batches(partial(self._answered, self._look), most=connection.most_keys)
 
     async def read(self, key: str, names: Iterable[SectionName], *, claiming: bool = False) -> Known | None:
         """Return what is known of a profile's named sections; `None` if Redis does not answer.
@@ -142,30 +147,33 @@ class RedisStore:
         """
         if not self._connection.waited_for:
             return None
-        known, seconds = await self._reads.ask((key, tuple(names), claiming))
+        known, seconds = await (self._looks if claiming else self._reads).ask((key, tuple(names)))
         patience.spend(seconds)
         return known
 
-    async def _read(self, asked: Sequence[_Question]) -> Sequence[tuple[Known | None, float]]:
+    async def _answered(self, ask: _Ask, asked: Sequence[_Question]) -> Sequence[tuple[Known | None, float]]:
+        """Ask for all, and return each answer with the seconds that it took of a request's patience."""
         endless = patience.Patience(math.inf)  # one's want of it is not to leave the others without an answer
         with patience.hurried(endless):
-            known = await (self._looked(asked) if _alike(asked) else self._read_apart(asked))
+            known = await ask(asked)
         return [(known[place] if known else None, endless.spent) for place in range(len(asked))]
 
-    async def _looked(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
-        """Read the same sections of several profiles, and claim what is not there."""
-        _, names, _ = asked[0]
-        hashes = [(KEY % key, [_lock(key, name) for name in names]) for key, *_ in asked]
+    async def _look(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
+        """Read the same sections of several profiles, and claim what is not there; others are only read."""
+        (_, names), *others = asked
+        if any(theirs != names for _, theirs in others):
+            return await self._read(asked)
+        hashes = [(KEY % key, [_lock(key, name) for name in names]) for key, _ in asked]
         found = await self._locks.look(hashes, (STAMP, *names), seconds=LEASE_SECONDS)
         if found is None:
             return None
         return [_known(names, fields, tuple(compress(names, ours))) for fields, ours in found]
 
-    async def _read_apart(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
-        found = await self._connection.read_hashes([(KEY % key, (STAMP, *names)) for key, names, _ in asked])
+    async def _read(self, asked: Sequence[_Question]) -> Sequence[Known] | None:
+        found = await self._connection.read_hashes([(KEY % key, (STAMP, *names)) for key, names in asked])
         if found is None:
             return None
-        return [_known(names, fields) for (_, names, _), fields in zip(asked, found, strict=True)]
+        return [_known(names, fields) for (_, names), fields in zip(asked, found, strict=True)]
 
     async def write(self, key: str, name: SectionName, section: AnySection, stamp: Stamp) -> None:
         """Keep one section, unless the profile was forgotten since it had this stamp; one round trip."""
@@ -238,12 +246,6 @@ def _aliases(key: str) -> str:
 
 def _lock(key: str, name: SectionName) -> str:
     return f"{KEY % key}:lock:{name}"
-
-
-def _alike(asked: Sequence[_Question]) -> bool:
-    """Whether all ask for the same sections, and to claim them."""
-    _, names, _ = asked[0]
-    return all(claiming and others == names for _, others, claiming in asked)
 
 
 def _known(names: Sequence[SectionName], fields: Sequence[bytes | None], claimed: Sequence[SectionName] = ()) -> Known:

@@ -264,9 +264,18 @@ async def test_whoever_looks_may_read_what_is_not_there(store: RedisStore, serve
         assert (await other.claim("ada", "traits")).granted
 
 
-async def test_whoever_does_not_claim_takes_no_right_along(store: RedisStore) -> None:
-    """Also where both ask in one turn."""
+ONE: tuple[SectionName, ...] = ("traits",)
+
+
+async def test_whoever_does_not_claim_keeps_nobody_from_it(store: RedisStore) -> None:
+    """Also where both ask in one turn: a flood that may not read must not cost those who may."""
     looks = [store.read("ada", ["traits"], claiming=True), store.read("bob", ["traits"])]
+    assert await asyncio.gather(*looks) == [Known(claimed=ONE), Known()]
+
+
+async def test_who_asks_for_different_things_at_once_claims_nothing(store: RedisStore) -> None:
+    """It is claimed afterwards, by whoever reads."""
+    looks = [store.read("ada", [name], claiming=True) for name in ("traits", "events")]
     assert await asyncio.gather(*looks) == [Known(), Known()]
 
 

@@ -620,6 +620,22 @@ async def test_a_right_that_is_not_used_is_given_back(house: House) -> None:
     assert len(house.reader.asked) == 2
 
 
+async def test_a_right_is_not_given_back_before_the_others_can_know(house: House) -> None:
+    """Who looked while a read ended needs it no more; whoever had it then would read again."""
+    house.shared.gate.clear()
+    await house.fetch()
+    house.shared.claims.clear()  # it is the process' own, who may claim it again
+    house.shared.live_since = None
+    house.clock.now += 2  # long enough to look again
+    assert content(await house.fetch()) == {"plan": ADA.value}
+    await settled()
+    assert (house.shared.claiming, house.shared.claims) == (True, {(key_of(ADA), "traits")})
+    house.shared.gate.set()
+    await settled()
+    assert (house.shared.writes, house.shared.claims) == (["traits"], set())
+    assert len(house.reader.asked) == 1
+
+
 async def test_what_the_look_up_told_is_good_to_keep_by(house: House) -> None:
     """Where the shared tier is too slow for a claim: what is read is shared by the stamp from before."""
     await house.fetch()
