@@ -22,12 +22,18 @@ def brought(group: str) -> EntryPoints:
 
 @lru_cache(maxsize=4)
 def _selecting(_: tuple[tuple[str, int], ...]) -> Callable[..., EntryPoints]:
-    """Return what selects entry points: to look through all distributions takes as long as to make half a service."""
+    """Return what selects entry points: to look through all distributions takes as long as to make half a service.
+
+    It is a method, for what it is of has another type on Python 3.11.
+    """
     return metadata.entry_points().select
 
 
 def _changed_at(place: str) -> int:
-    """Return when something was last installed in a place of Python's path, or taken away, as file systems count."""
+    """Return when something was last put into a place of Python's path, or taken away, as file systems count.
+
+    Installers make a folder anew; what is edited inside one that stays is seen by the next process.
+    """
     with suppress(OSError):
         return Path(place).stat().st_mtime_ns
     return 0

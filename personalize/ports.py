@@ -28,7 +28,7 @@ class Allowance(Protocol):
 
     @property
     def left(self) -> bool:
-        """Whether it would be spent if that were asked now."""
+        """What `spend` would say now; nothing is spent by asking."""
         ...
 
     def spend(self) -> bool:

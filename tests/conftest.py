@@ -16,7 +16,7 @@ from xdist.remote import Producer
 
 from personalize.telemetry import logs
 from tests.processes import ended, wait_for_port
-from tests.turns import ROWS, Sharing, row, turn
+from tests.turns import ROWS, Sharing, row_of, turn
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -76,7 +76,7 @@ def package(path: str) -> Path:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let those come last that judge by time."""
-    items.sort(key=lambda item: ROWS.index(row(item)))
+    items.sort(key=lambda item: ROWS.index(row_of(item)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -89,7 +89,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let a test wait for its turn where others run beside it; the time of the test begins after that."""
     beside = hasattr(item.config, "workerinput")
-    with turn(row(item)) if beside else nullcontext():
+    with turn(row_of(item)) if beside else nullcontext():
         return (yield)
 
 

@@ -24,7 +24,7 @@ ROWS = ("", "calm", "alone")
 """How tests are marked, in the order in which they come."""
 
 
-def row(item: pytest.Item) -> str:
+def row_of(item: pytest.Item) -> str:
     """Return the mark by which a test stands in its row."""
     return next(mark for mark in reversed(ROWS) if not mark or item.get_closest_marker(mark) is not None)
 
@@ -38,7 +38,7 @@ def turn(row: str) -> Iterator[None]:
     """
     with GATE.open() as gate, ROOM.open() as room, CALM_ROOM.open() as calm_room:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        for door, its_row in ((room, ""), (calm_room, "calm")):
+        for door, its_row in ((room, ""), (calm_room, "calm")):  # of another row, until nobody is there any more
             fcntl.flock(door, fcntl.LOCK_SH if row == its_row else fcntl.LOCK_EX)
         if row != "alone":
             fcntl.flock(calm_room if row == "" else room, fcntl.LOCK_UN)

@@ -151,7 +151,7 @@ class Reads:
             return Landing(error=let_go(error))
         self._tiers.keep(order.key, order.name, section, comparison)
         self._sharing.add((order.key, order.name))
-        self.hold(self._share(order, section, comparison, granted=granted))
+        self.hold(self._share(order, section, comparison))
         return Landing(section)
 
     async def _section(self, order: Order) -> AnySection:
@@ -163,16 +163,18 @@ class Reads:
             let_go(error)
         return Section(content, order.spec.asked, fetched_at)
 
-    async def _share(self, order: Order, section: AnySection, comparison: Comparison, *, granted: bool) -> None:
-        """Let the other replicas know a section, once the pages that wait for it have had their turns to answer."""
+    async def _share(self, order: Order, section: AnySection, comparison: Comparison) -> None:
+        """Let the other replicas know a section, once the pages that wait for it have had their turns to answer.
+
+        Then nobody here needs the right to read it any more: not the read, and not who has claimed it meanwhile.
+        """
         try:
             for _ in range(PAGES_FIRST):
                 await asyncio.sleep(0)
             await self._tiers.share(order.key, order.name, section, comparison)
         finally:
             self._sharing.discard((order.key, order.name))
-        if granted:
-            await self._tiers.release(order.key, order.name)
+        await self._tiers.release(order.key, order.name)
 
     def _release(self, order: Order, *, granted: bool) -> None:
         if granted:

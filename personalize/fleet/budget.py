@@ -185,8 +185,8 @@ class Budget:
     def grantable(self) -> tuple[Sequence[str], Sequence[Argument]] | None:
         """The keys and the numbers by which a script grants calls on its way; `None` where it cannot.
 
-        It grants no more than there is for what is least urgent: nobody who waits is passed over, and what is not sent
-        after all is nobody's loss.
+        It grants no more than there is for what is least urgent, so that nobody who waits is passed over; what is not
+        sent after all, only refreshes would have had, but for a moment's burst.
         """
         return self._grantable if self._paused() is None else None
 

@@ -20,17 +20,17 @@ TAKE = Script(
 LOOK = Script(
     GRANT
     + """
-    local calls, width, found, granted = tonumber(ARGV[3]), #ARGV - 6, {}, 0
+    local budget, width, found, granted = tonumber(ARGV[3]), #ARGV - 6, {}, 0
+    local plenty = budget > 0
     local function take(lock)
         local taken = redis.pcall('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])
         if not taken then return redis.call('GET', lock) == ARGV[1] end
         if taken.err then return false end
-        if calls > 0 and grant(KEYS[#KEYS - 1], KEYS[#KEYS], ARGV[4], ARGV[5], ARGV[6])[1] == 0 then
-            granted = granted + 1
-        end
+        plenty = plenty and grant(KEYS[#KEYS - 1], KEYS[#KEYS], ARGV[4], ARGV[5], ARGV[6])[1] == 0
+        if plenty then granted = granted + 1 end
         return true
     end
-    for first = 1, #KEYS - calls, width do
+    for first = 1, #KEYS - budget, width do
         local values = redis.call('HMGET', KEYS[first], unpack(ARGV, 7))
         for place = 2, width do
             values[width + place - 1] = not values[place] and take(KEYS[first + place - 1]) and 1 or 0
@@ -43,7 +43,8 @@ LOOK = Script(
 """Read the same fields of several hashes, and take the locks of those that are not there, each with a call to read it.
 
 The keys are each hash and the locks of its fields, of which the first has none; then the budget's, if calls may be
-taken. Each hash's values are followed by which of its locks are ours. A server that is full is read all the same.
+taken. The arguments are those of the locks, how many keys the budget has here, its numbers, and the fields. Each hash's
+values are followed by which of its locks are ours. A server that is full is read all the same.
 """
 
 RELEASE = Script(
@@ -55,8 +56,8 @@ RELEASE = Script(
 """Give back what is still one's own: after its time somebody else may have it."""
 
 
-NO_CALLS: tuple[Sequence[str], Sequence[Argument]] = ((), (0, 0, 0))
-"""What `LOOK` is told where it is to take none."""
+NO_BUDGET: tuple[Sequence[str], Sequence[Argument]] = ((), (0, 0, 0))
+"""The keys and the numbers where no calls are to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,10 @@ class Locks:
         """
         if self._connection is None:
             return None
-        calls, numbers = (self._budget and self._budget.grantable) or NO_CALLS
+        budget, numbers = (self._budget and self._budget.grantable) or NO_BUDGET
         keys = [one for key, locks in hashes for one in (key, *locks)]
-        arguments: list[Argument] = [self._token, _milliseconds(seconds), len(calls), *numbers, *fields]
-        answer = await self._connection.evaluate("read", LOOK, [*keys, *calls], arguments)
+        arguments: list[Argument] = [self._token, _milliseconds(seconds), len(budget), *numbers, *fields]
+        answer = await self._connection.evaluate("read", LOOK, [*keys, *budget], arguments)
         if answer is None:
             return None
         granted, found = cast("tuple[int, list[list[Any]]]", answer)

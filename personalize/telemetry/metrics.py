@@ -205,7 +205,7 @@ class Metrics:
         self.budget_asks = Counter(
             "personalize_budget_asks_total",
             "Turns asked of the rate budget, by who answered (fleet: Redis, own: the process alone) and how: granted, "
-            "short, paused.",
+            "short, paused. What Redis has granted beforehand and nobody sent in time is not among them.",
             ["source", "outcome"],
             registry=registry,
         )

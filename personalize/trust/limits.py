@@ -85,7 +85,7 @@ class ClientAllowance:
         self._limits = limits
         self._client = cache(client)
         self.wait: float | None = None if limits.limiting else 0.0
-        """Seconds until its client may have another, 0 if this one is granted; `None` while nothing was to be read."""
+        """Seconds until its client may have another, 0 if this one is granted; `None` until it was to be counted."""
 
     @property
     def left(self) -> bool:

@@ -1,7 +1,6 @@
 """What is the same for everybody, and changes only with the service."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -34,17 +33,13 @@ class Asset:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._content = content
-        self._told = {
+        self._headers = {
             **responses.PROTECTED,
             **(headers or {}),
             "Content-Type": media_type,
             "Cache-Control": f"public, max-age={max_age}{', immutable' if immutable else ''}",
+            "ETag": f'"{blake2b(content, digest_size=12).hexdigest()}"',
         }
-
-    @cached_property
-    def _headers(self) -> dict[str, str]:
-        """What is told with it, with its validator: most are never asked for, and some are large."""
-        return {**self._told, "ETag": f'"{blake2b(self._content, digest_size=12).hexdigest()}"'}
 
     async def get(self, request: Request) -> Response:
         """Answer with the document, or that the one who asks has it already."""

@@ -1,6 +1,7 @@
 """How the API shows itself: its description, and a page to read it on and try it."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,11 @@ def routes(described: Mapping[str, Any]) -> Iterator[BaseRoute]:
     headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
     page = Asset(markup, "text/html; charset=utf-8", max_age=KEPT_SECONDS, headers=headers)
     yield Route("/docs", page.get, methods=["GET"])
-    for name, media_type in FILES.items():
-        file = Asset((STATIC / name).read_bytes(), media_type, max_age=KEPT_SECONDS)
-        yield Route(f"/docs/{name}", file.get, methods=["GET"])
+    for name in FILES:
+        yield Route(f"/docs/{name}", _file(name).get, methods=["GET"])
+
+
+@cache
+def _file(name: str) -> Asset:
+    """Return one of the files, which are large, and the same for every application of a process."""
+    return Asset((STATIC / name).read_bytes(), FILES[name], max_age=KEPT_SECONDS)

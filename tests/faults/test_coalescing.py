@@ -86,6 +86,7 @@ async def _asks_and_goes(url: str, path: str) -> None:
     await writer.wait_closed()
 
 
+@pytest.mark.alone  # a call in hand is good for 20 ms
 def test_whom_nobody_knows_costs_one_look_before_the_read(
     sandbox: Sandbox, serve: Serve, redis_server: RedisServer
 ) -> None:

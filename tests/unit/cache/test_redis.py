@@ -25,6 +25,7 @@ from tests.redises import Server, needs_redis
 
 PLAN: Traits = Section({"plan": "pro"}, ("plan",), 1000.5)
 NOBODY: Traits = Section(None, ("plan",), 1000.5)
+ONE: tuple[SectionName, ...] = ("traits",)
 BOTH: tuple[SectionName, ...] = ("events", "traits")
 VIEWED: EventHistory = Section((), ("Viewed",), 1000.5)
 
@@ -262,9 +263,6 @@ async def test_whoever_looks_may_read_what_is_not_there(store: RedisStore, serve
         assert not (await other.claim("ada", "traits")).granted
         await store.release("ada", "traits")
         assert (await other.claim("ada", "traits")).granted
-
-
-ONE: tuple[SectionName, ...] = ("traits",)
 
 
 async def test_whoever_does_not_claim_keeps_nobody_from_it(store: RedisStore) -> None:

@@ -92,7 +92,6 @@ async def test_more_operations_than_connections_take_turns(server: Server, conne
     assert server.info("clients")["connected_clients"] <= CONNECTIONS + 1
 
 
-@pytest.mark.calm
 async def test_redis_is_not_blamed_for_a_pause_of_the_process(server: Server, counts: Counts) -> None:
     """It is not away because the time of operations passed while nobody read its answers."""
     async with connected(server.url, counts) as connection:
@@ -207,7 +206,6 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(counts: Counts) -> N
             assert await eventually(connection, "k") == b""
 
 
-@pytest.mark.calm
 async def test_a_request_waits_once_for_what_takes_long(server: Server, counts: Counts) -> None:
     """A slow Redis is not to be blamed, and what a request can least do without finds some patience left."""
     with proxied(server.url) as (proxy, url):

@@ -79,7 +79,7 @@ def test_an_external_entity_is_not_read() -> None:
     assert "root:" not in "".join(titles(feed("a&x;b", before=doctype)))
 
 
-@pytest.mark.calm
+@pytest.mark.alone
 async def test_a_feed_that_takes_for_ever_is_left_while_all_else_goes_on() -> None:
     """A quadratic expression over one long word: it is ended, and the event loop has not stood still for it."""
     begun, turns = time.monotonic(), 0
